@@ -1,0 +1,118 @@
+// The seams of the memory-mapping core: what the machine gives it (RAM, swap device, TLB, out-of-memory callback), what
+// backs a file object, and who observes it. Types and codes only; nothing here holds state.
+import type { Pfn } from "../util/brand.ts";
+import type { AddressSpace } from "./address-space.ts";
+
+/** Access kinds of a fault or a user access. */
+export const READ = 0;
+export const WRITE = 1;
+export const EXECUTE = 2;
+export type Access = typeof READ | typeof WRITE | typeof EXECUTE;
+
+/** Answers of handleFault(). MINOR and MAJOR mean: run the instruction again. */
+export const FAULT_MINOR = 0;
+export const FAULT_MAJOR = 1;
+export const FAULT_SEGV_MAPERR = 2;
+export const FAULT_SEGV_ACCERR = 3;
+export const FAULT_BUS_ADRERR = 4;
+/** Nothing reclaimable and nothing (more) to kill for this request; the caller's task must die. */
+export const FAULT_OUT_OF_MEMORY = 5;
+/** The object's readPage failed (I/O error): SIGBUS BUS_ADRERR, as Linux VM_FAULT_SIGBUS. */
+export const FAULT_IO_ERROR = 6;
+export type FaultResult = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+
+/** mm -> cpu. Calls must be cheap when the hart holds nothing of that space or frame. */
+export interface TlbFlusher {
+  /** Forget the translation of one page of `space` (all access kinds). */
+  flushPage(space: AddressSpace, vpn: number): void;
+  flushRange(space: AddressSpace, firstVpn: number, endVpn: number): void;
+  flushSpace(space: AddressSpace): void;
+  /** The space is gone: its TLB bank may be reused. */
+  releaseSpace(space: AddressSpace): void;
+  /** The bytes of a frame changed behind the hart's back (kernel write, recycle): drop code decoded or translated from it. */
+  frameChanged(pfn: Pfn): void;
+  /** For checkInvariants (I13): calls visit for every valid entry of `space`. */
+  debugForEach(space: AddressSpace, visit: (vpn: number, pfn: number, access: Access) => void): void;
+}
+
+/** Where swapped pages live. Synchronous. read/write move exactly one page; write throws a DeviceError when it cannot. */
+export interface SwapDevice {
+  readonly slotCount: number;
+  read(slot: number, into: Uint8Array): void;
+  write(slot: number, from: Uint8Array): void;
+}
+
+/** Contents of a regular file, page-wise and synchronous. Throws DeviceError on I/O errors. */
+export interface FileBacking {
+  /** Fills `into` (PAGE_SIZE bytes, already zeroed) with file bytes [index * PAGE_SIZE, ...) that exist. */
+  readPage(index: number, into: Uint8Array): void;
+  /** Stores the first `length` bytes of the page at index; length < PAGE_SIZE only on the last page. */
+  writePage(index: number, from: Uint8Array, length: number): void;
+  /** The file's size changed (truncate or extending write). */
+  setSize(sizeBytes: number): void;
+  /** Deallocate whole pages [first, end) if the backing can (hole punching). */
+  discard?(first: number, end: number): void;
+  /** Push to stable storage what writePage stored. */
+  flush?(): void;
+}
+
+/** An I/O failure of a device or backing; `errno` is the positive Linux number (EIO, ENOSPC, ...). */
+export class DeviceError extends Error {
+  readonly errno: number;
+  constructor(errno: number, message: string) {
+    super(message);
+    this.errno = errno;
+  }
+}
+
+/**
+ * What an area knows of the open file behind it (struct file): kept alive by one reference per area.
+ * acquire/release run at map, split, fork / unmap, merge, exit; SysV shm counts its attachments with them.
+ */
+export interface AreaFile {
+  /** Path for /proc/PID/maps, with " (deleted)" when it is. */
+  name(): string;
+  readonly dev: number;
+  readonly ino: number;
+  acquire(): void;
+  release(): void;
+}
+
+export type OvercommitMode = "heuristic" | "always" | "never";
+
+export interface ReclaimPolicy {
+  readonly name: string;
+  /** A frame became evictable (entered the LRU) / left it / was found referenced by the kernel (read/write path). */
+  inserted(pfn: Pfn): void;
+  removed(pfn: Pfn): void;
+  activated(pfn: Pfn): void;
+  /** The next frame to evict, or 0. `accessed` tests and clears the A bits of every mapping of a frame. */
+  victim(accessed: (pfn: Pfn) => boolean): Pfn | 0;
+}
+
+export interface MmTracer {
+  /** Numbers only, no allocation: code is one of TRACE_*; space is the space id (0: none). */
+  event(code: number, spaceId: number, vpn: number, pfn: number, detail: number): void;
+}
+
+export interface MmConfig {
+  /** RAM: `sizeBytes` bytes at `byteOffset` of `buffer`; never grows, so views never detach. */
+  buffer: ArrayBufferLike;
+  byteOffset: number;
+  sizeBytes: number;
+  swapDevice: SwapDevice | null;
+  /** two-list (default), clock, fifo, random, ... */
+  policy?: string;
+  seed?: number;
+  overcommit?: OvercommitMode;
+  /** Percent of RAM that counts under "never" (vm.overcommit_ratio, default 50). */
+  overcommitRatio?: number;
+  tlb: TlbFlusher;
+  /**
+   * Out of memory inside a fault or a copy: kill something. Returns true when the request should be tried again (frames
+   * came free), false when the asking space itself was chosen or nothing can be killed.
+   */
+  outOfMemory: (asking: AddressSpace | null) => boolean;
+  /** Realtime seconds for mtime updates is the kernel's business: called when a mapping first dirties a shared file page. */
+  fileDirtied?: (file: AreaFile) => void;
+}
