@@ -1,0 +1,185 @@
+// The kernel of one machine: owns the tables of tasks, the clock, the file systems, and turns the crank (step). What each system
+// call does is in syscalls/; how the hart's exits are answered is in run-task.ts.
+import type { Hart } from "../cpu/hart.ts";
+import type { AddressSpace } from "../mm/address-space.ts";
+import type { MmConfig, OvercommitMode, SwapDevice } from "../mm/contracts.ts";
+import { MemoryManager } from "../mm/memory-manager.ts";
+import { Prng } from "../util/prng.ts";
+import { Clock, type HostClock } from "./clock.ts";
+import { FutexTable } from "./futex.ts";
+import { IpcState } from "./ipc/ipc-state.ts";
+import { chooseAndKill } from "./oom.ts";
+import type { Process, ProcessGroup, Session } from "./process.ts";
+import { runTask } from "./run-task.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { SigInfo } from "./signals/siginfo.ts";
+import { sendToGroup, sendToProcess, sendToTask } from "./signals/send.ts";
+import { type SpawnOptions, spawnProcess } from "./spawn.ts";
+import type { StraceSink } from "./strace.ts";
+import { Task } from "./task.ts";
+import { Timers } from "./timers.ts";
+import { Vfs } from "./vfs/vfs.ts";
+
+export interface KernelConfig {
+  hart: Hart;
+  /** Bytes of physical memory behind `hart.ramOffset`. */
+  ramBytes: number;
+  swapDevice?: SwapDevice | null;
+  /** Which page to evict (mm/policy). */
+  policy?: string;
+  overcommit?: OvercommitMode;
+  overcommitRatio?: number;
+  /** Given: time, randomness and eviction are functions of it and of the instructions executed. */
+  seed?: number | null;
+  clock: HostClock;
+  /** Entropy when there is no seed. */
+  entropy: (bytes: Uint8Array) => void;
+  /** System calls as they happen; null: not traced. */
+  strace?: StraceSink | null;
+  /** Kernel messages (dmesg): one line, no newline. */
+  log?: (line: string) => void;
+  hostname?: string;
+}
+
+/** What step() came to. */
+export type StepResult =
+  /** The budget is used up; there is more to do. */
+  | { readonly kind: "ran" }
+  /** Nothing to run before `untilNs` (monotonic; Infinity: until the outside world does something). */
+  | { readonly kind: "idle"; readonly untilNs: number }
+  /** Every process is gone. */
+  | { readonly kind: "finished" };
+
+const RAN: StepResult = { kind: "ran" };
+const FINISHED: StepResult = { kind: "finished" };
+/** PID_MAX_DEFAULT and RESERVED_PIDS. */
+const PID_MAX = 32768;
+const RESERVED_PIDS = 300;
+/** Lines of kernel log kept for syslog(2). */
+const LOG_LINES = 1000;
+
+export class Kernel {
+  readonly config: KernelConfig;
+  readonly hart: Hart;
+  readonly mm: MemoryManager;
+  readonly clock: Clock;
+  readonly timers = new Timers();
+  readonly scheduler = new Scheduler();
+  readonly futexes = new FutexTable();
+  readonly tasks = new Map<number, Task>();
+  readonly processes = new Map<number, Process>();
+  readonly groups = new Map<number, ProcessGroup>();
+  readonly sessions = new Map<number, Session>();
+  readonly vfs: Vfs;
+  readonly ipc: IpcState;
+  hostname: string;
+  domainName = "(none)";
+  /** Processes and threads made since the start. */
+  forkCount = 0;
+  lastPid = 1;
+  readonly logLines: string[] = [];
+  /** System calls that answered ENOSYS and were reported. */
+  readonly reportedMissing = new Set<number>();
+  /** Called when a process ended (before its parent collects it). */
+  onExit: ((process: Process) => void) | null = null;
+  private readonly prng: Prng | null;
+
+  constructor(config: KernelConfig) {
+    this.config = config;
+    this.hart = config.hart;
+    const seeded = config.seed !== undefined && config.seed !== null;
+    this.prng = seeded ? new Prng(config.seed as number) : null;
+    this.clock = new Clock(seeded ? null : config.clock, () => config.hart.instructions);
+    this.mm = new MemoryManager(this.memoryConfig());
+    this.hostname = config.hostname ?? "faultline";
+    this.ipc = new IpcState();
+    this.vfs = new Vfs(this);
+  }
+
+  private memoryConfig(): MmConfig {
+    const { config } = this;
+    return {
+      buffer: config.hart.buffer,
+      byteOffset: config.hart.ramOffset,
+      sizeBytes: config.ramBytes,
+      swapDevice: config.swapDevice ?? null,
+      policy: config.policy,
+      seed: config.seed ?? undefined,
+      overcommit: config.overcommit,
+      overcommitRatio: config.overcommitRatio,
+      tlb: config.hart.tlb,
+      outOfMemory: (asking: AddressSpace | null) => chooseAndKill(this, asking),
+      fileDirtied: (file) => this.vfs.fileDirtied(file),
+    };
+  }
+
+  /** Starts a program in a new session. Throws LinuxError when it cannot be executed. */
+  spawn(options: SpawnOptions): Process {
+    return spawnProcess(this, options);
+  }
+
+  /**
+   * Runs tasks for about `budget` instructions, or until nothing can run. Synchronous; the caller brings in the outside world
+   * (terminal input, host time passing) between calls.
+   */
+  step(budget: number): StepResult {
+    const end = this.hart.instructions + budget;
+    // System calls and faults retire no instruction: the number of turns is bounded too.
+    for (let turns = 0; turns < budget; turns++) {
+      this.timers.run(this, this.clock.monotonicNs());
+      const task = this.scheduler.next();
+      if (task === null) {
+        if (this.processes.size === 0) return FINISHED;
+        const untilNs = this.timers.nextNs;
+        if (untilNs === Number.POSITIVE_INFINITY || !this.clock.isVirtual) return { kind: "idle", untilNs };
+        this.clock.skipTo(untilNs);
+        continue;
+      }
+      runTask(this, task, end);
+      if (this.hart.instructions >= end) return RAN;
+    }
+    return RAN;
+  }
+
+  /** Fills `bytes` with random numbers: the guest's getrandom, AT_RANDOM, layout randomisation. */
+  random(bytes: Uint8Array): void {
+    if (this.prng !== null) this.prng.fill(bytes);
+    else this.config.entropy(bytes);
+  }
+
+  /** A random integer in [0, bound). */
+  randomBelow(bound: number): number {
+    const bytes = new Uint8Array(6);
+    this.random(bytes);
+    let value = 0;
+    for (const byte of bytes) value = value * 256 + byte;
+    return value % bound;
+  }
+
+  /** send_sig_info() / do_send_sig_info(): queues a signal; 0 or -errno. Permission is the caller's business. */
+  sendSignal(target: Process | Task, info: SigInfo): number {
+    return target instanceof Task ? sendToTask(this, target, info) : sendToProcess(this, target, info);
+  }
+
+  /** kill_pgrp_info(): every member gets it. */
+  sendSignalToGroup(group: ProcessGroup, info: SigInfo): number {
+    return sendToGroup(this, group, info);
+  }
+
+  /** printk: the host's log and syslog(2). */
+  log(line: string): void {
+    this.logLines.push(`[${(this.clock.monotonicNs() / 1e9).toFixed(6).padStart(12)}] ${line}`);
+    if (this.logLines.length > LOG_LINES) this.logLines.shift();
+    this.config.log?.(line);
+  }
+
+  /** alloc_pid(): cyclic; 0 when every number is taken. A pid stays taken while a group or session has its name. */
+  allocatePid(): number {
+    for (let tries = 0; tries < PID_MAX; tries++) {
+      this.lastPid = this.lastPid + 1 >= PID_MAX ? RESERVED_PIDS : this.lastPid + 1;
+      const pid = this.lastPid;
+      if (!this.tasks.has(pid) && !this.processes.has(pid) && !this.groups.has(pid) && !this.sessions.has(pid)) return pid;
+    }
+    return 0;
+  }
+}
