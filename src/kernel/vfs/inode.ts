@@ -1,6 +1,6 @@
 // What a file system must provide: FileSystem (struct super_block) and Inode (struct inode with its operations), with the
 // answers of Linux for everything a kind of file does not support. Knows no paths and does no permission checks (namei.ts).
-import { EACCES, EINVAL, ELOOP, ENODEV, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM } from "../../abi/errno.ts";
+import { EACCES, EINVAL, ENODEV, ENOTDIR, EOPNOTSUPP, EPERM } from "../../abi/errno.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../abi/stat.ts";
 import type { MemoryManager } from "../../mm/memory-manager.ts";
 import type { MemoryObject } from "../../mm/memory-object.ts";
@@ -36,6 +36,8 @@ export abstract class FileSystem {
   readonly dev: number;
   /** Refuses every change with EROFS (SB_RDONLY). */
   readOnly = false;
+  /** Cached names must be confirmed by Inode.mayCache at each use (procfs, host folders that others change). */
+  revalidates = false;
   /** Device, folder or name shown in the first column of /proc/mounts. */
   source: string;
   private lastInode = 0;
@@ -244,9 +246,26 @@ export abstract class Inode {
 
   // Contents and attributes.
 
-  /** Makes the open file (fs/open.c do_dentry_open -> f_op->open). `flags` are O_*; may return BLOCKED through throwing. */
-  open(_t: Task, _path: Path, _flags: number): OpenFile {
-    throw errno(this.isSymlink ? ELOOP : ENXIO);
+  /**
+   * Makes the open file (f_op->open). null: the usual one for the type: RegularFile, DirectoryFile, named pipe, device.
+   * Permission is checked already; `flags` are O_* without O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC.
+   */
+  open(_t: Task, _path: Path, _flags: number): OpenFile | null {
+    return null;
+  }
+
+  /** Bytes of [offset, offset + length) that may be written (a size limit); 0: ENOSPC. */
+  reserveSpace(_offset: number, length: number): number {
+    return length;
+  }
+
+  /** SEEK_DATA and SEEK_HOLE for an offset below the size; the generic file is all data. */
+  nextData(offset: number): number {
+    return offset;
+  }
+
+  nextHole(_offset: number): number {
+    return this.sizeBytes;
   }
 
   /** The object that areas of this file map and read()/write() go through. */
@@ -257,6 +276,14 @@ export abstract class Inode {
   truncate(_t: Task, _sizeBytes: number): void {
     throw errno(EINVAL);
   }
+
+  /** Makes bytes [offset, offset + length) of the file zero and frees whole pages: 0 or -errno. */
+  punchHole(offset: number, length: number): number {
+    return this.object.punchHole(offset, length);
+  }
+
+  /** Sends dirty pages to the backing without waiting for stable storage (POSIX_FADV_DONTNEED, sync_file_range). */
+  startWriteback(): void {}
 
   /** Permission already checked; ctime is set by the caller's change (touchChanged). */
   setAttributes(_t: Task, change: AttributeChange): void {
