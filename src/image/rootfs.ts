@@ -3,6 +3,7 @@
 import { readAr } from "./ar.ts";
 import { latin1 } from "./bytes.ts";
 import { type Decompressors, decompress } from "./decompress.ts";
+import { ImageError } from "./errors.ts";
 import { MemoryTree } from "./memory-tree.ts";
 import { PathResolver, type RootTree } from "./root-tree.ts";
 import { TarParser } from "./tar.ts";
@@ -71,6 +72,9 @@ export async function unpackTar(
     unpacker.finish();
   } catch (error) {
     unpacker.abort();
+    if (error instanceof ImageError && !error.message.startsWith(archive.name)) {
+      throw new ImageError(`${archive.name}: ${error.message}`);
+    }
     throw error;
   }
   return unpacker;

@@ -142,13 +142,14 @@ export class Unpacker implements TarVisitor {
     if (linkName === "" || linkName.includes("\0")) throw new ImageError(`refused: /${path} is a link to nothing`);
     this.makeParents(path);
     const real = this.resolver.resolveParent(path);
-    if (this.tree.stat(real)?.type === "directory") {
+    const existing = this.tree.stat(real)?.type;
+    if (existing === "directory") {
       // dpkg keeps the directory: what is in it would be lost.
       this.options.note?.(`${this.options.what}: kept directory /${path} in place of a link to ${linkName}`);
       return;
     }
     this.tree.makeSymlink(linkName, real, metadata);
-    this.resolver.forget();
+    if (existing === "symlink") this.resolver.forget(); // paths through the old target are stale
     this.written.add(real);
   }
 
