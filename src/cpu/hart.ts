@@ -1,0 +1,142 @@
+// The RV64GC hart: linear memory, registers, TLB and the generated interpreter behind one run() method. Knows nothing of
+// areas or system calls: it says why it stopped (exits.ts).
+import { CpuContext } from "./context.ts";
+import { DecodePool } from "./decode-pool.ts";
+import type { ExitReason } from "./exits.ts";
+import { generateInterpreter } from "./interpreter.ts";
+import { createSlowFloat } from "./isa/float-helpers.ts";
+import {
+  CODE_DROPPED, FAULT_ACCESS, FAULT_ADDRESS, FCSR, FUEL_LEFT, makeLayout, RESERVATION, ROOT_POINTER, THREAD_STATE_BYTES, X,
+} from "./layout.ts";
+import { HartTlb } from "./tlb.ts";
+
+/** V8 replaces baseline code only at calls, so one call must not run for ever. */
+const INSTRUCTIONS_PER_CALL = 200_000;
+
+export interface HartOptions {
+  /** Bytes of RAM, a multiple of 4096, at most about 3.5 GiB. */
+  ramBytes: number;
+  /** Value of the time CSR (10 MHz ticks); default: instructions / 100. */
+  time?: () => number;
+}
+
+export class Hart {
+  readonly memory: WebAssembly.Memory;
+  readonly buffer: ArrayBuffer;
+  readonly ramOffset: number;
+  readonly tlb: HartTlb;
+  /** Value of the time CSR; the machine may replace it. */
+  time: () => number;
+  private readonly words: Int32Array;
+  private readonly live: Int32Array;
+  private readonly pool: DecodePool;
+  private readonly call: (fuel: number) => number;
+  private current: CpuContext | null = null;
+  private spaceId = -1;
+  private rootPfn = -1;
+  private retired = 0;
+  private budget = 0;
+
+  static create(options: HartOptions): Hart {
+    return new Hart(options);
+  }
+
+  private constructor(options: HartOptions) {
+    const layout = makeLayout(options.ramBytes);
+    const pages = layout.totalBytes / 65536;
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.buffer = this.memory.buffer;
+    this.ramOffset = layout.ramOffset;
+    this.words = new Int32Array(this.buffer);
+    this.live = new Int32Array(this.buffer, X, THREAD_STATE_BYTES / 4);
+    this.pool = new DecodePool(new Uint8Array(this.buffer), this.words, layout);
+    this.tlb = new HartTlb(this.words, (pfn) => this.pool.hasCode(pfn), (pfn) => this.dropCode(pfn));
+    this.time = options.time ?? (() => this.retired / 100);
+    this.clearReservation();
+    const module = new WebAssembly.Module(generateInterpreter({ ramOffset: layout.ramOffset, memoryPages: pages }));
+    const instance = new WebAssembly.Instance(module, {
+      env: {
+        memory: this.memory,
+        decodeAt: (slot: number) => this.pool.decodeAt(slot),
+        decodeStraddle: (low: number, high: number) => this.pool.decodeStraddle(low, high),
+        newDecodePage: (pfn: number) => this.newDecodePage(pfn),
+        dropCode: (pfn: number) => this.dropCode(pfn),
+        counter: (csr: number, fuelLeft: number) => this.counter(csr, fuelLeft),
+        slowFloat: createSlowFloat(this.words, FCSR),
+      },
+    });
+    this.call = instance.exports.run as (fuel: number) => number;
+  }
+
+  /** Instructions retired since creation. */
+  get instructions(): number {
+    return this.retired;
+  }
+  get faultAddressLow(): number {
+    return this.words[FAULT_ADDRESS / 4];
+  }
+  get faultAddressHigh(): number {
+    return this.words[FAULT_ADDRESS / 4 + 1];
+  }
+  /** 0 read, 1 write, 2 execute. */
+  get faultAccess(): 0 | 1 | 2 {
+    return this.words[FAULT_ACCESS / 4] as 0 | 1 | 2;
+  }
+
+  /** Selects the TLB bank and the root table; call it again when the root of a space changes. */
+  setSpace(space: { id: number; rootPfn: number }): void {
+    if (space.id === this.spaceId && space.rootPfn === this.rootPfn) return;
+    this.spaceId = space.id;
+    this.rootPfn = space.rootPfn;
+    this.words[ROOT_POINTER / 4] = this.ramOffset + space.rootPfn * 4096;
+    this.tlb.select(space.id);
+  }
+
+  /** Saves the live registers into the context that had them and loads this one; its words are then live. */
+  switchTo(context: CpuContext): void {
+    if (context === this.current) return;
+    if (this.current) {
+      this.current.saved.set(this.live);
+      this.current.words = this.current.saved;
+    }
+    this.live.set(context.saved);
+    context.words = this.live;
+    this.current = context;
+    this.clearReservation();
+  }
+
+  /** Runs at most `fuel` instructions of the current context; registers and pc are exact at the return. */
+  run(fuel: number): ExitReason {
+    let left = fuel;
+    for (;;) {
+      this.budget = Math.min(left, INSTRUCTIONS_PER_CALL);
+      const reason = this.call(this.budget) as ExitReason;
+      const used = this.budget - this.words[FUEL_LEFT / 4];
+      this.retired += used;
+      left -= used;
+      if (reason !== 0 || left <= 0) return reason;
+    }
+  }
+
+  private clearReservation(): void {
+    this.words[RESERVATION / 4] = -1;
+    this.words[RESERVATION / 4 + 1] = -1;
+  }
+
+  private newDecodePage(pfn: number): number {
+    const address = this.pool.create(pfn, (victim) => this.dropCode(victim));
+    this.tlb.forgetFrame(pfn, "write");
+    return address;
+  }
+
+  private dropCode(pfn: number): void {
+    this.pool.drop(pfn);
+    this.tlb.forgetFrame(pfn, "fetch");
+    this.words[CODE_DROPPED / 4] = 1;
+  }
+
+  private counter(csr: number, fuelLeft: number): number {
+    if (csr === 0xc01) return this.time();
+    return this.retired + this.budget - fuelLeft;
+  }
+}

@@ -1,0 +1,80 @@
+// Where everything lies in the hart's linear memory: the single source of every offset that generated code and TypeScript share.
+//
+//   0          1024      4096                                                             ramOffset
+//   +----------+---------+------------------+-------------------+------------------------+-------------+
+//   | (unused) | thread  | TLB banks        | code map          | decode pool            | RAM         |
+//   |          | state   | BANKS x BANK_BYTES| i32 per frame    | DECODE_PAGES x 16 KiB+ |             |
+//   +----------+---------+------------------+-------------------+------------------------+-------------+
+
+/** Thread state: what a context switch saves. xN at X + 8N; x0 stays 0, writes to x0 go to the sink slot 32. */
+export const X = 1024;
+export const X_SINK = 32;
+export const PC = X + 33 * 8;
+export const F = PC + 8;
+/** fcsr as a 32-bit word: bits 0-4 flags, 5-7 rounding mode. */
+export const FCSR = F + 32 * 8;
+export const THREAD_STATE_BYTES = FCSR + 8 - X;
+
+/** Exit information. */
+export const FAULT_ADDRESS = FCSR + 8;
+export const FAULT_ACCESS = FAULT_ADDRESS + 8;
+/** LR/SC: reserved address (-1: none), and the value that LR loaded. */
+export const RESERVATION = FAULT_ACCESS + 8;
+export const RESERVED_VALUE = RESERVATION + 8;
+/** Instructions of the present run() budget not yet used. */
+export const FUEL_LEFT = RESERVED_VALUE + 8;
+/** Non-zero: a memory or CSR function noted a fault for the running instruction. */
+export const FAULTED = FUEL_LEFT + 8;
+/** Set by dropCode(): the code being run may be gone. */
+export const CODE_DROPPED = FAULTED + 4;
+/** Linear addresses of the current TLB bank and of the root page table. */
+export const BANK_POINTER = CODE_DROPPED + 4;
+export const ROOT_POINTER = BANK_POINTER + 4;
+/** A pre-decoded instruction that straddles two pages, followed by two page-end slots. */
+export const STRADDLE_SLOT = ROOT_POINTER + 4;
+
+/**
+ * TLB: per bank three direct-mapped tables (presence = permission). An entry is 16 bytes:
+ *   i64 tag: virtual address of the page, or -1;  i32 addend: linear address of the frame minus the low half of the tag
+ *   (fetch: linear address of the decode page);  i32 PFN
+ */
+export const TLB_ENTRY_BYTES = 16;
+export const DATA_ENTRIES = 1024;
+export const FETCH_ENTRIES = 256;
+export const TLB_READ = 0;
+export const TLB_WRITE = DATA_ENTRIES * TLB_ENTRY_BYTES;
+export const TLB_FETCH = 2 * TLB_WRITE;
+export const BANK_BYTES = TLB_FETCH + FETCH_ENTRIES * TLB_ENTRY_BYTES;
+export const BANKS = 16;
+export const TLB = 4096;
+
+/** i32 per frame: linear address of its decode page, or 0. Non-zero marks a frame that holds code (I14). */
+export const CODE_MAP = TLB + BANKS * BANK_BYTES;
+
+/** A pre-decoded slot per halfword: u8 handler, u8 bytes to the next slot, u8 rd, u8 rs1, then i32 = imm << 8 | rs2. */
+export const SLOT_BYTES = 8;
+export const SLOTS_PER_PAGE = 2048;
+export const DECODE_PAGE_BYTES = (SLOTS_PER_PAGE + 2) * SLOT_BYTES;
+
+export interface Layout {
+  readonly frameCount: number;
+  readonly decodePages: number;
+  readonly decodePool: number;
+  readonly ramOffset: number;
+  readonly totalBytes: number;
+}
+
+const ALIGN = 65536;
+
+/** Lays out linear memory for `ramBytes` of RAM (a multiple of 4096). */
+export function makeLayout(ramBytes: number): Layout {
+  const frameCount = ramBytes / 4096;
+  const decodePages = Math.min(2048, frameCount);
+  const decodePool = align(CODE_MAP + 4 * frameCount, 64);
+  const ramOffset = align(decodePool + decodePages * DECODE_PAGE_BYTES, ALIGN);
+  return { frameCount, decodePages, decodePool, ramOffset, totalBytes: align(ramOffset + ramBytes, ALIGN) };
+}
+
+function align(value: number, to: number): number {
+  return Math.ceil(value / to) * to;
+}

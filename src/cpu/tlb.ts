@@ -1,0 +1,118 @@
+// The hart's TLB seen from TypeScript: banks given to address spaces, and every flush. Generated code fills it.
+import { BANK_BYTES, BANK_POINTER, BANKS, DATA_ENTRIES, FETCH_ENTRIES, TLB, TLB_ENTRY_BYTES, TLB_FETCH, TLB_READ, TLB_WRITE } from "./layout.ts";
+
+const ENTRY_WORDS = TLB_ENTRY_BYTES / 4;
+const PFN_WORD = 3;
+/** Above this many pages a range flush empties the bank instead. */
+const RANGE_LIMIT = DATA_ENTRIES;
+
+interface SpaceLike {
+  readonly id: number;
+}
+
+export class HartTlb {
+  private readonly words: Int32Array;
+  private readonly dropCode: (pfn: number) => void;
+  private readonly hasCode: (pfn: number) => boolean;
+  private readonly bankOf = new Map<number, number>();
+  private readonly spaceOf = new Int32Array(BANKS).fill(-1);
+  private readonly lastUse = new Float64Array(BANKS);
+  private useClock = 0;
+
+  constructor(words: Int32Array, hasCode: (pfn: number) => boolean, dropCode: (pfn: number) => void) {
+    this.words = words;
+    this.hasCode = hasCode;
+    this.dropCode = dropCode;
+    for (let bank = 0; bank < BANKS; bank++) this.clearBank(bank);
+    this.words[BANK_POINTER / 4] = TLB;
+  }
+
+  /** Points the hart at the bank of this space, taking the least recently used bank if it has none. */
+  select(spaceId: number): void {
+    let bank = this.bankOf.get(spaceId);
+    if (bank === undefined) {
+      bank = 0;
+      for (let i = 1; i < BANKS; i++) if (this.lastUse[i] < this.lastUse[bank]) bank = i;
+      if (this.spaceOf[bank] >= 0) this.bankOf.delete(this.spaceOf[bank]);
+      this.clearBank(bank);
+      this.bankOf.set(spaceId, bank);
+      this.spaceOf[bank] = spaceId;
+    }
+    this.lastUse[bank] = ++this.useClock;
+    this.words[BANK_POINTER / 4] = TLB + bank * BANK_BYTES;
+  }
+
+  flushPage(space: SpaceLike, vpn: number): void {
+    const bank = this.bankOf.get(space.id);
+    if (bank !== undefined) this.clearPage(bank, vpn);
+  }
+
+  flushRange(space: SpaceLike, firstVpn: number, endVpn: number): void {
+    const bank = this.bankOf.get(space.id);
+    if (bank === undefined) return;
+    if (endVpn - firstVpn > RANGE_LIMIT) this.clearBank(bank);
+    else for (let vpn = firstVpn; vpn < endVpn; vpn++) this.clearPage(bank, vpn);
+  }
+
+  flushSpace(space: SpaceLike): void {
+    const bank = this.bankOf.get(space.id);
+    if (bank !== undefined) this.clearBank(bank);
+  }
+
+  releaseSpace(space: SpaceLike): void {
+    const bank = this.bankOf.get(space.id);
+    if (bank === undefined) return;
+    this.clearBank(bank);
+    this.bankOf.delete(space.id);
+    this.spaceOf[bank] = -1;
+    this.lastUse[bank] = 0;
+  }
+
+  frameChanged(pfn: number): void {
+    if (this.hasCode(pfn)) this.dropCode(pfn);
+  }
+
+  /** Forgets every entry of one table kind that names this frame, in all banks. */
+  forgetFrame(pfn: number, table: "write" | "fetch"): void {
+    const offset = table === "write" ? TLB_WRITE : TLB_FETCH;
+    const entries = table === "write" ? DATA_ENTRIES : FETCH_ENTRIES;
+    for (let bank = 0; bank < BANKS; bank++) {
+      if (this.spaceOf[bank] < 0) continue;
+      const first = (TLB + bank * BANK_BYTES + offset) / 4;
+      const end = first + entries * ENTRY_WORDS;
+      for (let at = first; at < end; at += ENTRY_WORDS) if (this.words[at + PFN_WORD] === pfn) this.invalidate(at);
+    }
+  }
+
+  debugForEach(space: SpaceLike, visit: (vpn: number, pfn: number, access: 0 | 1 | 2) => void): void {
+    const bank = this.bankOf.get(space.id);
+    if (bank === undefined) return;
+    const tables = [[TLB_READ, DATA_ENTRIES, 0], [TLB_WRITE, DATA_ENTRIES, 1], [TLB_FETCH, FETCH_ENTRIES, 2]] as const;
+    for (const [offset, entries, access] of tables) {
+      for (let i = 0; i < entries; i++) {
+        const at = (TLB + bank * BANK_BYTES + offset) / 4 + i * ENTRY_WORDS;
+        const [low, high] = [this.words[at], this.words[at + 1]];
+        if (low === -1 && high === -1) continue;
+        visit((low >>> 12) | (high << 20), this.words[at + PFN_WORD], access);
+      }
+    }
+  }
+
+  private clearPage(bank: number, vpn: number): void {
+    const base = (TLB + bank * BANK_BYTES) / 4;
+    this.invalidate(base + TLB_READ / 4 + (vpn & (DATA_ENTRIES - 1)) * ENTRY_WORDS);
+    this.invalidate(base + TLB_WRITE / 4 + (vpn & (DATA_ENTRIES - 1)) * ENTRY_WORDS);
+    this.invalidate(base + TLB_FETCH / 4 + (vpn & (FETCH_ENTRIES - 1)) * ENTRY_WORDS);
+  }
+
+  private clearBank(bank: number): void {
+    const first = (TLB + bank * BANK_BYTES) / 4;
+    this.words.fill(-1, first, first + BANK_BYTES / 4);
+  }
+
+  private invalidate(at: number): void {
+    this.words[at] = -1;
+    this.words[at + 1] = -1;
+    this.words[at + PFN_WORD] = -1;
+  }
+}
