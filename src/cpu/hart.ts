@@ -1,6 +1,6 @@
 // The RV64GC hart: linear memory, registers, TLB and the generated interpreter behind one run() method. Knows nothing of
 // areas or system calls: it says why it stopped (exits.ts).
-import { CpuContext } from "./context.ts";
+import { CpuContext } from "./cpu-context.ts";
 import { DecodePool } from "./decode-pool.ts";
 import type { ExitReason } from "./exits.ts";
 import { generateInterpreter } from "./interpreter.ts";

@@ -1,7 +1,7 @@
 // A machine without a kernel for tests of the hart: one address space built by hand, an ELF's segments and a stack mapped,
 // write and exit served. Not responsible for anything Linux beyond that.
 import { PTE_A, PTE_D, PTE_R, PTE_U, PTE_V, PTE_W, PTE_X, pfnToPte } from "../../arch/sv39.ts";
-import { CpuContext } from "../context.ts";
+import { CpuContext } from "../cpu-context.ts";
 import { EXIT_ECALL, EXIT_FUEL, type ExitReason } from "../exits.ts";
 import { Hart } from "../hart.ts";
 
