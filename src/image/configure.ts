@@ -142,8 +142,10 @@ function makeAccounts(root: Root, database: DpkgDatabase): void {
     if (user) {
       const isOwnGroup = group === user.name;
       accounts.ensureUser(user.name, { ...user, ...(isOwnGroup ? {} : { group }), ...numbers(account.uid) });
-      for (const other of account.joins ?? []) accounts.join(user.name, other);
     } else accounts.ensureGroup(group, account.gid);
+  }
+  for (const { package: name, user, joins } of KNOWN_ACCOUNTS) {
+    if (user && present.has(name)) for (const group of joins ?? []) accounts.join(user.name, group);
   }
   // Files of /etc override those of /usr/lib of the same name.
   const names = new Map<string, string>();
@@ -250,7 +252,9 @@ function makeShells(root: Root): void {
   for (const name of root.list(folder)) {
     for (const shell of (root.text(`${folder}/${name}`) ?? "").split("\n")) {
       if (!shell.startsWith("/")) continue;
-      for (const line of [shell, shell.replace(/^\/bin\//, "/usr/bin/")]) if (!lines.includes(line)) lines.push(line);
+      const name = shell.replace(/^(\/usr)?\/bin\//, "");
+      const spellings = name === shell ? [shell] : [`/bin/${name}`, `/usr/bin/${name}`];
+      for (const line of spellings) if (!lines.includes(line)) lines.push(line);
     }
   }
   root.fileIfMissing("/etc/shells", `${lines.join("\n")}\n`);

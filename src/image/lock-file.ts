@@ -1,6 +1,5 @@
 // Reads and writes package lock files: exactly which packages a root is made of, so that an install needs no index.
 import { ImageError } from "./errors.ts";
-import type { PackageRecord } from "./package-record.ts";
 
 const COLUMNS = ["package", "version", "pool path below the mirror", "sha256", "bytes"] as const;
 
@@ -45,7 +44,7 @@ export function parseLock(text: string, what: string): LockEntry[] {
 }
 
 /** One line a package, sorted by name, so that a change of one package is a change of one line. */
-export function formatLock(records: readonly PackageRecord[]): string {
+export function formatLock(records: readonly LockEntry[]): string {
   const sorted = [...records].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const lines = sorted.map((r) => [r.name, r.version, r.poolPath, r.sha256, r.sizeBytes].join("\t"));
   return `${[COLUMNS.join("\t"), ...lines].join("\n")}\n`;
