@@ -1,0 +1,238 @@
+// memfd_create(2): files in memory without a name, with seals (mm/memfd.c, mm/shmem.c).
+import { EBUSY, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../abi/errno.ts";
+import * as F from "../../abi/fcntl.ts";
+import * as C from "../../abi/ipc.ts";
+import { MAP_SHARED, MAP_TYPE, PROT_WRITE } from "../../abi/mman.ts";
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../abi/poll.ts";
+import { S_IFREG, TMPFS_MAGIC } from "../../abi/stat.ts";
+import { PAGE_SIZE } from "../../arch/sv39.ts";
+import type { IoCursor } from "../../mm/io-cursor.ts";
+import type { MemoryObject } from "../../mm/memory-object.ts";
+import type { ShmemObject } from "../../mm/shmem-object.ts";
+import type { Kernel } from "../kernel.ts";
+import { errno } from "../linux-error.ts";
+import type { Task } from "../task.ts";
+import { Inode, PseudoFileSystem } from "../vfs/inode.ts";
+import type { OpenFile } from "../vfs/open-file.ts";
+import type { Path } from "../vfs/path.ts";
+import { KernelFile } from "./anonymous-file.ts";
+
+const ALL_SEALS =
+  C.F_SEAL_SEAL | C.F_SEAL_EXEC | C.F_SEAL_SHRINK | C.F_SEAL_GROW | C.F_SEAL_WRITE | C.F_SEAL_FUTURE_WRITE;
+const WRITE_SEALS = C.F_SEAL_WRITE | C.F_SEAL_FUTURE_WRITE;
+/** MAX_LFS_FILESIZE, as far as page indices go here. */
+const MAX_FILE_BYTES = 2 ** 43;
+
+export class MemfdInode extends Inode {
+  readonly kernel: Kernel;
+  readonly label: string;
+  readonly contents: ShmemObject;
+  seals: number;
+
+  constructor(k: Kernel, t: Task, name: string, flags: number) {
+    const executable = (flags & C.MFD_NOEXEC_SEAL) === 0;
+    super(memoryFileSystem(k), S_IFREG | (executable ? 0o777 : 0o666));
+    this.kernel = k;
+    this.label = name;
+    this.contents = k.mm.createShmemObject(0);
+    this.uid = t.credentials.fsuid;
+    this.gid = t.credentials.fsgid;
+    this.nlink = 0;
+    this.seals = (flags & (C.MFD_ALLOW_SEALING | C.MFD_NOEXEC_SEAL)) === 0 ? C.F_SEAL_SEAL : 0;
+    if (!executable) this.seals |= C.F_SEAL_EXEC;
+    this.touchCreated();
+  }
+
+  override get sizeBytes(): number {
+    return this.contents.sizeBytes;
+  }
+
+  override get blocks(): number {
+    return this.contents.pageCount * (PAGE_SIZE / 512);
+  }
+
+  override get object(): MemoryObject {
+    return this.contents;
+  }
+
+  /** By way of /proc/PID/fd. */
+  override open(_t: Task, path: Path, flags: number): OpenFile {
+    return new MemfdFile(this.kernel, this, path, flags);
+  }
+
+  /** shmem_setattr. */
+  override truncate(_t: Task, sizeBytes: number): void {
+    const { contents } = this;
+    if (sizeBytes > MAX_FILE_BYTES) throw errno(EFBIG);
+    if (sizeBytes < contents.sizeBytes && (this.seals & C.F_SEAL_SHRINK) !== 0) throw errno(EPERM);
+    if (sizeBytes > contents.sizeBytes && (this.seals & C.F_SEAL_GROW) !== 0) throw errno(EPERM);
+    const result = contents.truncate(sizeBytes);
+    if (result < 0) throw errno(-result);
+    this.touchModified();
+  }
+
+  override evicted(): void {
+    this.contents.release();
+  }
+
+  /** memfd_add_seals: 0 or -errno. */
+  addSeals(seals: number): number {
+    if ((seals & ~ALL_SEALS) !== 0) return -EINVAL;
+    if ((this.seals & C.F_SEAL_SEAL) !== 0) return -EPERM;
+    if ((seals & C.F_SEAL_WRITE) !== 0 && (this.seals & C.F_SEAL_WRITE) === 0 && this.mayBeWrittenByMapping()) {
+      return -EBUSY;
+    }
+    // SEAL_EXEC implies the write seals, as Linux does for executable files.
+    if ((seals & C.F_SEAL_EXEC) !== 0 && (this.mode & 0o111) !== 0) {
+      if (this.mayBeWrittenByMapping()) return -EBUSY;
+      this.seals |= C.F_SEAL_SHRINK | C.F_SEAL_GROW | C.F_SEAL_WRITE | C.F_SEAL_FUTURE_WRITE;
+    }
+    this.seals |= seals;
+    return 0;
+  }
+
+  /** mapping_deny_writable: some shared mapping is writable, or may become so by mprotect. */
+  private mayBeWrittenByMapping(): boolean {
+    for (const area of this.contents.mappers) {
+      if ((area.flags & MAP_TYPE) !== MAP_SHARED && (area.flags & MAP_SHARED) === 0) continue;
+      if ((area.maxProt & PROT_WRITE) !== 0) return true;
+    }
+    return false;
+  }
+}
+
+function memoryFileSystem(k: Kernel): PseudoFileSystem {
+  k.ipc.memoryFs ??= new PseudoFileSystem(k.vfs, "tmpfs", TMPFS_MAGIC);
+  return k.ipc.memoryFs;
+}
+
+/** An open memfd: shmem's read, write, seek and allocate, with the seals' vetoes. */
+export class MemfdFile extends KernelFile {
+  readonly memfd: MemfdInode;
+
+  constructor(k: Kernel, inode: MemfdInode, path: Path | null, flags: number) {
+    super(k, inode, path, flags);
+    this.memfd = inode;
+  }
+
+  override name(): string {
+    return this.pseudoName();
+  }
+
+  override pseudoName(): string {
+    return `/memfd:${this.memfd.label} (deleted)`;
+  }
+
+  override get seekable(): boolean {
+    return true;
+  }
+
+  override get pollable(): boolean {
+    return false;
+  }
+
+  override poll(): number {
+    return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
+  }
+
+  override read(_t: Task, io: IoCursor, offset: number): number {
+    const at = offset === -1 ? this.position : offset;
+    const count = this.memfd.contents.read(io, at);
+    if (count > 0) {
+      if (offset === -1) this.position = at + count;
+      this.memfd.touchAccessed();
+    }
+    return count;
+  }
+
+  override write(_t: Task, io: IoCursor, offset: number): number {
+    const { memfd } = this;
+    const { contents } = memfd;
+    if (io.remaining === 0) return 0;
+    const at = (this.flags & F.O_APPEND) !== 0 ? contents.sizeBytes : offset === -1 ? this.position : offset;
+    if ((memfd.seals & WRITE_SEALS) !== 0) return -EPERM;
+    if ((memfd.seals & C.F_SEAL_GROW) !== 0 && at + io.remaining > contents.sizeBytes) return -EPERM;
+    if (at >= MAX_FILE_BYTES) return -EFBIG;
+    const count = contents.write(io, at);
+    if (count > 0) {
+      if (offset === -1) this.position = at + count;
+      memfd.touchModified();
+    }
+    return count;
+  }
+
+  /** generic_file_llseek, with holes. */
+  override seek(_t: Task, offset: number, whence: number): number {
+    const { contents } = this.memfd;
+    const size = contents.sizeBytes;
+    let target: number;
+    switch (whence) {
+      case F.SEEK_SET:
+        target = offset;
+        break;
+      case F.SEEK_CUR:
+        target = this.position + offset;
+        break;
+      case F.SEEK_END:
+        target = size + offset;
+        break;
+      case F.SEEK_DATA:
+      case F.SEEK_HOLE:
+        if (offset < 0 || offset >= size) return -ENXIO;
+        target = whence === F.SEEK_DATA ? contents.nextData(offset) : contents.nextHole(offset);
+        if (target < 0) return target;
+        break;
+      default:
+        return -EINVAL;
+    }
+    if (target < 0 || target > MAX_FILE_BYTES) return -EINVAL;
+    this.position = target;
+    return target;
+  }
+
+  override ftruncate(t: Task, sizeBytes: number): number {
+    this.memfd.truncate(t, sizeBytes);
+    return 0;
+  }
+
+  /** shmem_fallocate. */
+  override allocate(t: Task, mode: number, offset: number, length: number): number {
+    const { memfd } = this;
+    const { contents } = memfd;
+    if ((mode & ~(F.FALLOC_FL_KEEP_SIZE | F.FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
+    if ((mode & F.FALLOC_FL_PUNCH_HOLE) !== 0) {
+      if ((memfd.seals & WRITE_SEALS) !== 0) return -EPERM;
+      const result = contents.punchHole(offset, length);
+      if (result >= 0) memfd.touchModified();
+      return result;
+    }
+    const end = offset + length;
+    if (end > MAX_FILE_BYTES) return -EFBIG;
+    if (end > contents.sizeBytes && (mode & F.FALLOC_FL_KEEP_SIZE) === 0) {
+      if ((memfd.seals & C.F_SEAL_GROW) !== 0) return -EPERM;
+      memfd.truncate(t, end);
+    }
+    return 0;
+  }
+
+  override sync(): number {
+    return 0;
+  }
+
+  override control(_t: Task, command: number, argument: number): number {
+    if (command === F.F_GET_SEALS) return this.memfd.seals;
+    if (command !== F.F_ADD_SEALS) return -EINVAL;
+    return this.writable ? this.memfd.addSeals(argument | 0) : -EPERM;
+  }
+
+  /** seal_check_write: a write seal refuses new shared writable mappings. */
+  override mmapObject(_t: Task, shared: boolean, prot: number): MemoryObject {
+    if (shared && (prot & PROT_WRITE) !== 0 && (this.memfd.seals & WRITE_SEALS) !== 0) throw errno(EPERM);
+    return this.memfd.contents;
+  }
+
+  /** A write seal also keeps mprotect from making a shared read-only mapping writable. */
+  override maxProtection(shared: boolean, allowed: number): number {
+    return shared && (this.memfd.seals & WRITE_SEALS) !== 0 ? allowed & ~PROT_WRITE : allowed;
+  }
+}
