@@ -2,10 +2,13 @@
 // call does is in syscalls/; how the hart's exits are answered is in run-task.ts.
 import type { Hart } from "../cpu/hart.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
+import { BytesCursor } from "../mm/io-cursor.ts";
+import type { MemoryObject } from "../mm/memory-object.ts";
 import type { MmConfig, OvercommitMode, SwapDevice } from "../mm/contracts.ts";
 import { MemoryManager } from "../mm/memory-manager.ts";
 import { Prng } from "../util/prng.ts";
 import { Clock, type HostClock } from "./clock.ts";
+import { buildDispatchTable, type DispatchTable } from "./dispatch.ts";
 import { FutexTable } from "./futex.ts";
 import { IpcState } from "./ipc/ipc-state.ts";
 import { chooseAndKill } from "./oom.ts";
@@ -14,10 +17,11 @@ import { runTask } from "./run-task.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { SigInfo } from "./signals/siginfo.ts";
 import { sendToGroup, sendToProcess, sendToTask } from "./signals/send.ts";
-import { type SpawnOptions, spawnProcess } from "./spawn.ts";
+import { makeInit, type SpawnOptions, spawnProcess } from "./spawn.ts";
 import type { StraceSink } from "./strace.ts";
 import { Task } from "./task.ts";
 import { Timers } from "./timers.ts";
+import { buildVdso, VDSO_BYTES } from "./vdso.ts";
 import { Vfs } from "./vfs/vfs.ts";
 
 export interface KernelConfig {
@@ -72,6 +76,12 @@ export class Kernel {
   readonly sessions = new Map<number, Session>();
   readonly vfs: Vfs;
   readonly ipc: IpcState;
+  /** Process 1: has no threads, adopts orphans and reaps them. Not in `processes`. */
+  readonly init: Process;
+  /** Threads at most (kernel.threads-max). */
+  readonly maxThreads: number;
+  /** kernel.randomize_va_space: 0 or 2. */
+  randomizeLayout = true;
   hostname: string;
   domainName = "(none)";
   /** Processes and threads made since the start. */
@@ -82,7 +92,9 @@ export class Kernel {
   readonly reportedMissing = new Set<number>();
   /** Called when a process ended (before its parent collects it). */
   onExit: ((process: Process) => void) | null = null;
+  readonly syscalls: DispatchTable;
   private readonly prng: Prng | null;
+  private vdso: MemoryObject | null = null;
 
   constructor(config: KernelConfig) {
     this.config = config;
@@ -94,6 +106,19 @@ export class Kernel {
     this.hostname = config.hostname ?? "faultline";
     this.ipc = new IpcState();
     this.vfs = new Vfs(this);
+    // fork_init(): an eighth of memory for 16 KiB thread stacks.
+    this.maxThreads = Math.max(64, Math.min(PID_MAX - RESERVED_PIDS, Math.floor(config.ramBytes / (8 * 16384))));
+    this.init = makeInit(this);
+    this.syscalls = buildDispatchTable();
+  }
+
+  /** The page of code every program gets, made when the first one is loaded. */
+  vdsoObject(): MemoryObject {
+    if (this.vdso === null) {
+      this.vdso = this.mm.createShmemObject(VDSO_BYTES);
+      this.vdso.write(new BytesCursor(buildVdso()), 0);
+    }
+    return this.vdso;
   }
 
   private memoryConfig(): MmConfig {
@@ -123,9 +148,8 @@ export class Kernel {
    * (terminal input, host time passing) between calls.
    */
   step(budget: number): StepResult {
-    const end = this.hart.instructions + budget;
-    // System calls and faults retire no instruction: the number of turns is bounded too.
-    for (let turns = 0; turns < budget; turns++) {
+    let left = budget;
+    while (left > 0) {
       this.timers.run(this, this.clock.monotonicNs());
       const task = this.scheduler.next();
       if (task === null) {
@@ -135,8 +159,7 @@ export class Kernel {
         this.clock.skipTo(untilNs);
         continue;
       }
-      runTask(this, task, end);
-      if (this.hart.instructions >= end) return RAN;
+      left -= runTask(this, task, left);
     }
     return RAN;
   }

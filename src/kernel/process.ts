@@ -4,6 +4,7 @@ import type { RLimits } from "./rlimits.ts";
 import type { SigInfo } from "./signals/siginfo.ts";
 import { ProcessSignals, type SignalHandlers } from "./signals/state.ts";
 import type { Task } from "./task.ts";
+import type { CpuTimer } from "./cpu-timers.ts";
 import type { PosixTimer } from "./posix-timers.ts";
 import type { IntervalTimer } from "./interval-timers.ts";
 import type { Tty } from "./tty/tty.ts";
@@ -73,14 +74,14 @@ export class Process {
   /** Signal that stopped all threads; 0 while running. */
   stopSignal = 0;
   /** A stop or continuation the parent has not waited for yet. */
-  stopReport: "none" | "stopped" | "continued" = "none";
-  /** Threads still to stop before the parent hears of it. */
-  stopRequested = 0;
+  stopReport: "none" | "stopped" | "reported" | "continued" = "none";
 
   // Timers.
   readonly intervalTimers: (IntervalTimer | null)[] = [null, null, null];
   readonly posixTimers = new Map<number, PosixTimer>();
   nextPosixTimerId = 0;
+  /** Armed timers on CPU time (cpu-timers.ts). */
+  readonly cpuTimers = new Set<CpuTimer>();
   /** Value of membarrier registration bits. */
   membarrierReady = 0;
   /** RLIMIT_CPU: the next second at which SIGXCPU is due. */
@@ -101,7 +102,7 @@ export class Process {
 
   /** Any living thread, the leader first. */
   get liveThread(): Task | null {
-    if (this.leader.isAlive) return this.leader;
+    if (this.leader?.isAlive) return this.leader;
     for (const thread of this.threads) if (thread.isAlive) return thread;
     return null;
   }

@@ -7,6 +7,8 @@ export const SLICE_INSTRUCTIONS = 100_000;
 export class Scheduler {
   /** The task on the hart, also while the kernel works for it. */
   current: Task | null = null;
+  /** sched_yield: the running task's slice ends now. */
+  yielding = false;
   /** Context switches so far. */
   switches = 0;
   /** Runnable tasks in order; a ring over `queue`. */

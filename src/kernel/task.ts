@@ -26,10 +26,10 @@ export interface BlockOptions {
   killable?: boolean;
 }
 
-/** What the kernel does for a task whose signal state or process asks for it, before user code runs again. */
 export class Task {
   readonly kernel: Kernel;
-  readonly tid: number;
+  /** Changes only when a thread that is not the leader executes a program and becomes it. */
+  tid: number;
   process: Process;
   state: TaskState = "runnable";
   space: AddressSpace;
@@ -38,6 +38,8 @@ export class Task {
   fs: FsContext;
   credentials: Credentials;
   readonly signals = new TaskSignals();
+  /** Where [vdso] is mapped in its space; 0: nowhere. */
+  vdsoBase = 0;
   /** comm: at most 15 bytes, as a lossless string. */
   name: string;
   clearChildTid = 0;
@@ -76,6 +78,8 @@ export class Task {
   /** Free for the handler: survives retries, cleared when the call returns. */
   syscallState: unknown = undefined;
   timedOut = false;
+  /** The call as strace shows it, put down at entry. */
+  straceText: (string | null)[] | null = null;
   /** How restart_syscall goes on (restart_block): absolute deadline and the call it stands for. */
   restart: RestartBlock | null = null;
 
@@ -87,6 +91,8 @@ export class Task {
 
   /** TIF_SIGPENDING: something is to be done before user code runs again. Kept by signals/. */
   signalPending = false;
+  /** JOBCTL_STOP_PENDING: the process is stopping and this thread has not yet. */
+  stopPending = false;
 
   // Accounting.
   userNs = 0;

@@ -30,8 +30,9 @@ export interface SigInfo {
   /** SIGCHLD: clock ticks. */
   utime: number;
   stime: number;
-  /** Fault address (doubles are exact; kernel-half addresses are negative). */
-  address: number;
+  /** Fault address, in halves: a wild pointer may need all 64 bits. */
+  addressLow: number;
+  addressHigh: number;
   /** sigval as two halves. */
   valueLow: number;
   valueHigh: number;
@@ -43,6 +44,13 @@ export interface SigInfo {
   fd: number;
   /** Bytes as a sender of rt_sigqueueinfo made them, delivered unchanged. */
   raw: Uint8Array | null;
+  /** The POSIX timer behind it, told when the signal is dequeued (it counts overruns and arms itself again). */
+  source: SignalSource | null;
+}
+
+export interface SignalSource {
+  /** The signal leaves its queue: update the record, re-arm. */
+  signalDequeued(info: SigInfo): void;
 }
 
 export function makeSigInfo(signal: number, code: number): SigInfo {
@@ -55,7 +63,8 @@ export function makeSigInfo(signal: number, code: number): SigInfo {
     status: 0,
     utime: 0,
     stime: 0,
-    address: 0,
+    addressLow: 0,
+    addressHigh: 0,
     valueLow: 0,
     valueHigh: 0,
     timerId: 0,
@@ -63,6 +72,7 @@ export function makeSigInfo(signal: number, code: number): SigInfo {
     band: 0,
     fd: 0,
     raw: null,
+    source: null,
   };
 }
 
@@ -79,10 +89,11 @@ export function userSignal(signal: number, pid: number, uid: number, code: numbe
   return info;
 }
 
-/** A synchronous fault at `address`. */
-export function faultSignal(signal: number, code: number, address: number): SigInfo {
+/** A synchronous fault at an address given in halves. */
+export function faultSignal(signal: number, code: number, addressLow: number, addressHigh: number): SigInfo {
   const info = makeSigInfo(signal, code);
-  info.address = address;
+  info.addressLow = addressLow;
+  info.addressHigh = addressHigh;
   return info;
 }
 
@@ -149,7 +160,8 @@ export function encodeSigInfo(info: SigInfo): Uint8Array {
       set64(view, 40, info.stime);
       break;
     case "fault":
-      set64(view, 16, info.address);
+      view.setInt32(16, info.addressLow, true);
+      view.setInt32(20, info.addressHigh, true);
       break;
     case "poll":
       set64(view, 16, info.band);

@@ -1,0 +1,50 @@
+// ELF64 constants and auxiliary vector types (uapi elf.h, auxvec.h, asm/auxvec.h of riscv). No code.
+export const ELF_HEADER_BYTES = 64;
+export const ELF_PHDR_BYTES = 56;
+export const ELFCLASS64 = 2;
+export const ELFDATA2LSB = 1;
+export const ET_EXEC = 2;
+export const ET_DYN = 3;
+export const EM_RISCV = 243;
+export const PT_LOAD = 1;
+export const PT_DYNAMIC = 2;
+export const PT_INTERP = 3;
+export const PT_NOTE = 4;
+export const PT_PHDR = 6;
+export const PT_GNU_STACK = 0x6474e551;
+export const PF_X = 1;
+export const PF_W = 2;
+export const PF_R = 4;
+
+export const AT_NULL = 0;
+export const AT_PHDR = 3;
+export const AT_PHENT = 4;
+export const AT_PHNUM = 5;
+export const AT_PAGESZ = 6;
+export const AT_BASE = 7;
+export const AT_FLAGS = 8;
+export const AT_ENTRY = 9;
+export const AT_UID = 11;
+export const AT_EUID = 12;
+export const AT_GID = 13;
+export const AT_EGID = 14;
+export const AT_HWCAP = 16;
+export const AT_CLKTCK = 17;
+export const AT_SECURE = 23;
+export const AT_RANDOM = 25;
+export const AT_RSEQ_FEATURE_SIZE = 27;
+export const AT_RSEQ_ALIGN = 28;
+export const AT_EXECFN = 31;
+export const AT_SYSINFO_EHDR = 33;
+export const AT_L1I_CACHESIZE = 40;
+export const AT_L1I_CACHEGEOMETRY = 41;
+export const AT_L1D_CACHESIZE = 42;
+export const AT_L1D_CACHEGEOMETRY = 43;
+export const AT_L2_CACHESIZE = 44;
+export const AT_L2_CACHEGEOMETRY = 45;
+export const AT_L3_CACHESIZE = 46;
+export const AT_L3_CACHEGEOMETRY = 47;
+export const AT_MINSIGSTKSZ = 51;
+
+/** ELF_HWCAP of riscv: one bit per single-letter extension, I M A F D C. */
+export const HWCAP_RV64GC = (1 << 0) | (1 << 2) | (1 << 3) | (1 << 5) | (1 << 8) | (1 << 12);

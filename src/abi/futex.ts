@@ -1,0 +1,29 @@
+// Linux futex operations and robust-list constants (uapi/linux/futex.h). No code.
+export const FUTEX_WAIT = 0;
+export const FUTEX_WAKE = 1;
+export const FUTEX_FD = 2;
+export const FUTEX_REQUEUE = 3;
+export const FUTEX_CMP_REQUEUE = 4;
+export const FUTEX_WAKE_OP = 5;
+export const FUTEX_LOCK_PI = 6;
+export const FUTEX_UNLOCK_PI = 7;
+export const FUTEX_TRYLOCK_PI = 8;
+export const FUTEX_WAIT_BITSET = 9;
+export const FUTEX_WAKE_BITSET = 10;
+export const FUTEX_WAIT_REQUEUE_PI = 11;
+export const FUTEX_CMP_REQUEUE_PI = 12;
+export const FUTEX_LOCK_PI2 = 13;
+export const FUTEX_PRIVATE_FLAG = 128;
+export const FUTEX_CLOCK_REALTIME = 256;
+export const FUTEX_CMD_MASK = 0x7f;
+export const FUTEX_WAITERS = 0x80000000;
+export const FUTEX_OWNER_DIED = 0x40000000;
+export const FUTEX_TID_MASK = 0x3fffffff;
+export const FUTEX_BITSET_MATCH_ANY = 0xffffffff;
+export const ROBUST_LIST_LIMIT = 2048;
+export const ROBUST_LIST_HEAD_BYTES = 24;
+/** futex2: size in the low two bits (32 bits is 2), private flag as in futex. */
+export const FUTEX2_SIZE_MASK = 3;
+export const FUTEX2_SIZE_U32 = 2;
+export const FUTEX2_PRIVATE = FUTEX_PRIVATE_FLAG;
+export const FUTEX_WAITV_MAX = 128;
