@@ -1,17 +1,54 @@
-// Pre-decoded code: one decode page per physical frame that was executed, in a bounded pool; the oldest page is recycled.
-// Knows frames and slots, not virtual addresses.
-import { decode, HANDLER_PAGE_END, HANDLER_STRADDLE } from "./isa/decode.ts";
-import type { Decoded } from "./isa/decode.ts";
-import { INSTRUCTIONS } from "./isa/table.ts";
-import { CODE_MAP, DECODE_PAGE_BYTES, type Layout, SLOT_BYTES, SLOTS_PER_PAGE, STRADDLE_SLOT } from "./layout.ts";
+// Pre-decoded code: one decode page per physical frame that was executed, in a bounded pool recycled by a clock. Knows
+// frames and slots, not virtual addresses.
+import {
+  type Decoded,
+  decode,
+  FIRST_FORM,
+  FIRST_FUSION,
+  FORMS,
+  HANDLER_ILLEGAL,
+  HANDLER_PAGE_END,
+  HANDLER_STRADDLE,
+  HANDLER_UNDECODED,
+  handlerOfForm,
+  newDecoded,
+} from "./isa/decode.ts";
+import { FUSIONS } from "./isa/fusions.ts";
+import {
+  CODE_MAP,
+  DECODE_PAGE_BYTES,
+  type Layout,
+  PAGE_USED,
+  SLOT_BYTES,
+  SLOTS_PER_PAGE,
+  STRADDLE_HALFWORD,
+  STRADDLE_SLOT,
+  WRITE_CACHED,
+} from "./layout.ts";
 
-/** How many instructions one visit decodes ahead; the next visit continues where this one ended. */
-const DECODE_AHEAD = 24;
+/** How many instructions one visit decodes; the next visit continues where this one ended. */
+const DECODE_AHEAD = 48;
+/** Instructions that a fused handler can span. */
+const LONGEST_FUSION = Math.max(...FUSIONS.map((row) => row.length));
 
-const FIRST = 4;
-const endsBlock = new Set<number>();
-INSTRUCTIONS.forEach((row, i) => {
-  if (row.format === "J" || row.name === "jalr" || row.name === "ecall" || row.name === "ebreak") endsBlock.add(FIRST + i);
+/** Handlers after which the next slot is reached by a jump at most. */
+const endsRun = new Uint8Array(256);
+FORMS.forEach((form, i) => {
+  const { name, format } = form.row;
+  if (format === "J" || name === "jalr" || name === "ecall" || name === "ebreak") endsRun[FIRST_FORM + i] = 1;
+});
+endsRun[HANDLER_ILLEGAL] = 1;
+endsRun[HANDLER_STRADDLE] = 1;
+
+/** Fusions by the pair of handlers they begin with: handler << 8 | handler -> rows, longest first. */
+const fusionsOf = new Map<number, { handler: number; parts: number[] }[]>();
+FUSIONS.forEach((row, i) => {
+  const parts = row.map(handlerOfForm);
+  const key = (parts[0] << 8) | parts[1];
+  const known = fusionsOf.get(key) ?? [];
+  known.push({ handler: FIRST_FUSION + i, parts });
+  known.sort((a, b) => b.parts.length - a.parts.length);
+  fusionsOf.set(key, known);
 });
 
 export class DecodePool {
@@ -22,6 +59,10 @@ export class DecodePool {
   private readonly frameOf: Int32Array;
   private readonly free: number[] = [];
   private hand = 0;
+  private readonly decoded: Decoded = newDecoded();
+  /** Single handlers and slot addresses of the run being decoded. */
+  private readonly runHandlers = new Uint8Array(DECODE_AHEAD + LONGEST_FUSION);
+  private readonly runSlots = new Int32Array(DECODE_AHEAD + LONGEST_FUSION);
 
   constructor(bytes: Uint8Array, words: Int32Array, layout: Layout) {
     this.bytes = bytes;
@@ -29,33 +70,54 @@ export class DecodePool {
     this.layout = layout;
     this.frameOf = new Int32Array(layout.decodePages).fill(-1);
     for (let i = layout.decodePages - 1; i >= 0; i--) this.free.push(i);
-    this.pageEnd(STRADDLE_SLOT + SLOT_BYTES);
-    this.pageEnd(STRADDLE_SLOT + 2 * SLOT_BYTES);
   }
 
   hasCode(pfn: number): boolean {
-    return this.words[CODE_MAP / 4 + pfn] !== 0;
+    return this.words[CODE_MAP / 4 + pfn] > WRITE_CACHED;
   }
 
-  /** Gives the frame an empty decode page and returns its linear address; `recycle` is told of a frame that lost its own. */
-  create(pfn: number, recycle: (pfn: number) => void): number {
-    if (this.free.length === 0) {
-      const victim = this.frameOf[this.hand];
-      this.hand = (this.hand + 1) % this.frameOf.length;
-      recycle(victim);
-    }
+  /** Whether a write table may have an entry of the frame. */
+  mayBeWritten(pfn: number): boolean {
+    return (this.words[CODE_MAP / 4 + pfn] & WRITE_CACHED) !== 0;
+  }
+
+  /**
+   * Gives the frame an empty decode page and returns its linear address. The caller has removed the frame from the write
+   * tables. `forget` removes a frame from the fetch tables.
+   */
+  create(pfn: number, forget: (pfn: number) => void): number {
+    if (this.free.length === 0) this.evict(forget);
     const index = this.free.pop()!;
     const address = this.layout.decodePool + index * DECODE_PAGE_BYTES;
     this.bytes.fill(0, address, address + DECODE_PAGE_BYTES);
-    this.pageEnd(address + SLOTS_PER_PAGE * SLOT_BYTES);
-    this.pageEnd(address + (SLOTS_PER_PAGE + 1) * SLOT_BYTES);
+    this.bytes[address + SLOTS_PER_PAGE * SLOT_BYTES] = HANDLER_PAGE_END;
+    this.bytes[address + (SLOTS_PER_PAGE + 1) * SLOT_BYTES] = HANDLER_PAGE_END;
+    this.bytes[address + STRADDLE_SLOT + 2 * SLOT_BYTES] = HANDLER_PAGE_END;
     this.frameOf[index] = pfn;
     this.words[CODE_MAP / 4 + pfn] = address;
     return address;
   }
 
+  /** Second chance: a page that was looked up since the hand passed stays, but must be looked up again. */
+  private evict(forget: (pfn: number) => void): void {
+    for (;;) {
+      const index = this.hand;
+      this.hand = (this.hand + 1) % this.frameOf.length;
+      const pfn = this.frameOf[index];
+      if (pfn < 0) continue;
+      forget(pfn);
+      const used = (this.layout.decodePool + index * DECODE_PAGE_BYTES + PAGE_USED) >> 2;
+      if (this.words[used] === 0) {
+        this.drop(pfn);
+        return;
+      }
+      this.words[used] = 0;
+    }
+  }
+
+  /** Frees the frame's decode page. Its slots stay readable until the page is given away again. */
   drop(pfn: number): void {
-    const address = this.words[CODE_MAP / 4 + pfn];
+    const address = this.words[CODE_MAP / 4 + pfn] & ~WRITE_CACHED;
     if (address === 0) return;
     const index = (address - this.layout.decodePool) / DECODE_PAGE_BYTES;
     this.words[CODE_MAP / 4 + pfn] = 0;
@@ -63,43 +125,91 @@ export class DecodePool {
     this.free.push(index);
   }
 
-  /** Decodes the slot at this linear address and some that follow. */
+  /** Decodes the slot at this linear address and the run of instructions that follows it in its page. */
   decodeAt(slot: number): void {
     const index = Math.floor((slot - this.layout.decodePool) / DECODE_PAGE_BYTES);
     const page = this.layout.decodePool + index * DECODE_PAGE_BYTES;
     const frame = this.layout.ramOffset + this.frameOf[index] * 4096;
+    const { bytes, decoded, runHandlers, runSlots } = this;
     let offset = ((slot - page) / SLOT_BYTES) * 2;
-    for (let n = 0; n < DECODE_AHEAD && offset < 4096; n++) {
-      const at = page + (offset / 2) * SLOT_BYTES;
-      if (this.bytes[at] !== 0) return;
-      const low = this.bytes[frame + offset] | (this.bytes[frame + offset + 1] << 8);
+    let count = 0;
+    let fresh = 0;
+    // Beyond the fresh part, instructions are looked at only because a fusion may reach them.
+    while (count < fresh + LONGEST_FUSION && offset < 4096) {
+      const at = page + offset * (SLOT_BYTES / 2);
+      const low = bytes[frame + offset] | (bytes[frame + offset + 1] << 8);
+      const isFresh = count === fresh && count < DECODE_AHEAD && bytes[at] === HANDLER_UNDECODED;
       if ((low & 3) === 3 && offset === 4094) {
-        this.bytes[at] = HANDLER_STRADDLE;
-        return;
+        if (isFresh) bytes[at] = HANDLER_STRADDLE;
+        break;
       }
-      const high = (low & 3) === 3 ? this.bytes[frame + offset + 2] | (this.bytes[frame + offset + 3] << 8) : 0;
-      const decoded = decode((low | (high << 16)) >>> 0, offset);
-      this.write(at, decoded);
-      if (endsBlock.has(decoded.handler)) return;
+      const high = (low & 3) === 3 ? bytes[frame + offset + 2] | (bytes[frame + offset + 3] << 8) : 0;
+      decode((low | (high << 16)) >>> 0, offset, decoded);
+      if (isFresh) {
+        this.write(at, decoded);
+        fresh++;
+      }
+      runHandlers[count] = decoded.handler;
+      runSlots[count++] = at;
+      if (endsRun[decoded.handler] !== 0) break;
       offset += decoded.lengthBytes;
+    }
+    for (let i = 0; i < fresh; i++) this.fuse(i, count);
+  }
+
+  private fuse(first: number, count: number): void {
+    if (first + 1 >= count) return;
+    const handlers = this.runHandlers;
+    const rows = fusionsOf.get((handlers[first] << 8) | handlers[first + 1]);
+    if (rows === undefined) return;
+    for (const { handler, parts } of rows) {
+      if (first + parts.length > count) continue;
+      let matches = true;
+      for (let i = 2; i < parts.length; i++) if (handlers[first + i] !== parts[i]) matches = false;
+      if (!matches) continue;
+      // The later parts read their fields from their own slots, which must be filled.
+      for (let i = 1; i < parts.length; i++) if (this.bytes[this.runSlots[first + i]] === HANDLER_UNDECODED) return;
+      this.bytes[this.runSlots[first]] = handler;
+      return;
     }
   }
 
-  /** Decodes the instruction whose halfwords lie at these linear addresses into the scratch slot. */
-  decodeStraddle(low: number, high: number): void {
-    const word = this.bytes[low] | (this.bytes[low + 1] << 8) | (this.bytes[high] << 16) | (this.bytes[high + 1] << 24);
-    this.write(STRADDLE_SLOT, decode(word >>> 0, -1));
+  /** Decodes the instruction that begins with the page's last halfword (slot `slot`) and ends with `high`. */
+  decodeStraddle(slot: number, high: number): void {
+    const index = Math.floor((slot - this.layout.decodePool) / DECODE_PAGE_BYTES);
+    const page = this.layout.decodePool + index * DECODE_PAGE_BYTES;
+    const low = this.layout.ramOffset + this.frameOf[index] * 4096 + 4094;
+    decode((this.bytes[low] | (this.bytes[low + 1] << 8) | (high << 16)) >>> 0, -1, this.decoded);
+    this.write(page + STRADDLE_SLOT, this.decoded);
+    this.words[(page + STRADDLE_HALFWORD) >> 2] = high | 0x10000;
   }
 
   private write(at: number, d: Decoded): void {
-    this.bytes[at] = d.handler;
-    this.bytes[at + 1] = (d.lengthBytes / 2) * SLOT_BYTES;
-    this.bytes[at + 2] = d.rd;
-    this.bytes[at + 3] = d.rs1;
-    this.words[(at + 4) >> 2] = (d.imm << 8) | d.rs2;
-  }
-
-  private pageEnd(at: number): void {
-    this.bytes[at] = HANDLER_PAGE_END;
+    const { bytes } = this;
+    bytes[at] = d.handler;
+    bytes[at + 1] = (d.lengthBytes / 2) * SLOT_BYTES;
+    bytes[at + 2] = d.rd * 8;
+    bytes[at + 3] = d.rs1 * 8;
+    if (d.row === null) return;
+    switch (d.row.format) {
+      case "S":
+      case "B":
+        bytes[at + 4] = d.rs2 * 8;
+        bytes[at + 6] = d.imm;
+        bytes[at + 7] = d.imm >> 8;
+        return;
+      case "R":
+      case "AMO":
+      case "FR":
+      case "F1":
+      case "R1":
+      case "R4":
+        bytes[at + 4] = d.rs2 * 8;
+        bytes[at + 5] = d.rs3 * 8;
+        bytes[at + 6] = d.rm;
+        return;
+      default:
+        this.words[(at + 4) >> 2] = d.imm;
+    }
   }
 }

@@ -1,12 +1,21 @@
 // The RV64GC hart: linear memory, registers, TLB and the generated interpreter behind one run() method. Knows nothing of
 // areas or system calls: it says why it stopped (exits.ts).
-import { CpuContext } from "./cpu-context.ts";
+import type { CpuContext } from "./cpu-context.ts";
 import { DecodePool } from "./decode-pool.ts";
 import type { ExitReason } from "./exits.ts";
 import { generateInterpreter } from "./interpreter.ts";
 import { createSlowFloat } from "./isa/float-helpers.ts";
 import {
-  CODE_DROPPED, FAULT_ACCESS, FAULT_ADDRESS, FCSR, FUEL_LEFT, makeLayout, RESERVATION, ROOT_POINTER, THREAD_STATE_BYTES, X,
+  CODE_DROPPED,
+  FAULT_ACCESS,
+  FAULT_ADDRESS,
+  FCSR,
+  FUEL_LEFT,
+  makeLayout,
+  RESERVATION,
+  ROOT_POINTER,
+  THREAD_STATE_BYTES,
+  X,
 } from "./layout.ts";
 import { HartTlb } from "./tlb.ts";
 
@@ -50,7 +59,11 @@ export class Hart {
     this.words = new Int32Array(this.buffer);
     this.live = new Int32Array(this.buffer, X, THREAD_STATE_BYTES / 4);
     this.pool = new DecodePool(new Uint8Array(this.buffer), this.words, layout);
-    this.tlb = new HartTlb(this.words, (pfn) => this.pool.hasCode(pfn), (pfn) => this.dropCode(pfn));
+    this.tlb = new HartTlb(
+      this.words,
+      (pfn) => this.pool.hasCode(pfn),
+      (pfn) => this.dropCode(pfn),
+    );
     this.time = options.time ?? (() => this.retired / 100);
     this.clearReservation();
     const module = new WebAssembly.Module(generateInterpreter({ ramOffset: layout.ramOffset, memoryPages: pages }));
@@ -105,7 +118,11 @@ export class Hart {
     this.clearReservation();
   }
 
-  /** Runs at most `fuel` instructions of the current context; registers and pc are exact at the return. */
+  /**
+   * Runs the current context. Out of fuel, it stops at the first jump backwards or through a register after `fuel`
+   * instructions: always at the same one, whatever the TLB and the decoded code hold. Registers and pc are exact at
+   * every return. An ecall counts as an instruction, one that faults does not.
+   */
   run(fuel: number): ExitReason {
     let left = fuel;
     for (;;) {
@@ -118,15 +135,16 @@ export class Hart {
     }
   }
 
+  private readonly forgetFetch = (pfn: number): void => this.tlb.forgetFrame(pfn, "fetch");
+
   private clearReservation(): void {
     this.words[RESERVATION / 4] = -1;
     this.words[RESERVATION / 4 + 1] = -1;
   }
 
   private newDecodePage(pfn: number): number {
-    const address = this.pool.create(pfn, (victim) => this.dropCode(victim));
-    this.tlb.forgetFrame(pfn, "write");
-    return address;
+    if (this.pool.mayBeWritten(pfn)) this.tlb.forgetFrame(pfn, "write");
+    return this.pool.create(pfn, this.forgetFetch);
   }
 
   private dropCode(pfn: number): void {

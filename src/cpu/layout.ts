@@ -3,13 +3,12 @@
 //   0          1024      4096                                                             ramOffset
 //   +----------+---------+------------------+-------------------+------------------------+-------------+
 //   | (unused) | thread  | TLB banks        | code map          | decode pool            | RAM         |
-//   |          | state   | BANKS x BANK_BYTES| i32 per frame    | DECODE_PAGES x 16 KiB+ |             |
+//   |          | state   | BANKS x BANK_BYTES | i32 per frame | 4096 x 16 KiB          |             |
 //   +----------+---------+------------------+-------------------+------------------------+-------------+
 
-/** Thread state: what a context switch saves. xN at X + 8N; x0 stays 0, writes to x0 go to the sink slot 32. */
+/** Thread state: what a context switch saves. xN at X + 8N; x0 stays 0: writes to it are decoded away or undone. */
 export const X = 1024;
-export const X_SINK = 32;
-export const PC = X + 33 * 8;
+export const PC = X + 32 * 8;
 export const F = PC + 8;
 /** fcsr as a 32-bit word: bits 0-4 flags, 5-7 rounding mode. */
 export const FCSR = F + 32 * 8;
@@ -30,8 +29,6 @@ export const CODE_DROPPED = FAULTED + 4;
 /** Linear addresses of the current TLB bank and of the root page table. */
 export const BANK_POINTER = CODE_DROPPED + 4;
 export const ROOT_POINTER = BANK_POINTER + 4;
-/** A pre-decoded instruction that straddles two pages, followed by two page-end slots. */
-export const STRADDLE_SLOT = ROOT_POINTER + 4;
 
 /**
  * TLB: per bank three direct-mapped tables (presence = permission). An entry is 16 bytes:
@@ -48,13 +45,33 @@ export const BANK_BYTES = TLB_FETCH + FETCH_ENTRIES * TLB_ENTRY_BYTES;
 export const BANKS = 16;
 export const TLB = 4096;
 
-/** i32 per frame: linear address of its decode page, or 0. Non-zero marks a frame that holds code (I14). */
+/**
+ * i32 per frame: linear address of its decode page (a multiple of 64) or 0, plus WRITE_CACHED. A frame with a decode page
+ * has no entry in any write table (I14); WRITE_CACHED says that it may have one.
+ */
 export const CODE_MAP = TLB + BANKS * BANK_BYTES;
+export const WRITE_CACHED = 1;
 
-/** A pre-decoded slot per halfword: u8 handler, u8 bytes to the next slot, u8 rd, u8 rs1, then i32 = imm << 8 | rs2. */
+/**
+ * A pre-decoded slot per halfword of the frame. Register fields are scaled by 8, so that they are offsets into X or F:
+ *
+ *   0         1                         2     3     4     5     6     7
+ *   +---------+-------------------------+-----+-----+-----+-----+-----+-----+
+ *   | handler | bytes to the next slot  | rd  | rs1 | rs2 | rs3 | imm16     |   R R4 AMO S B; rm in byte 6
+ *   |         |                         |     |     | imm32                 |   I U J SHIFT CSR
+ *   +---------+-------------------------+-----+-----+-----+-----+-----+-----+
+ *
+ * Behind the slots of a page: two page-end slots (for a last instruction of 2 and of 4 bytes), then the slot of an
+ * instruction that straddles into the next page, the halfword of that page it was decoded from (+ 65536 when valid), a
+ * page-end slot for its successor, and the mark that the page was used since the clock hand passed.
+ */
 export const SLOT_BYTES = 8;
 export const SLOTS_PER_PAGE = 2048;
-export const DECODE_PAGE_BYTES = (SLOTS_PER_PAGE + 2) * SLOT_BYTES;
+export const STRADDLE_SLOT = (SLOTS_PER_PAGE + 2) * SLOT_BYTES;
+export const STRADDLE_HALFWORD = STRADDLE_SLOT + SLOT_BYTES;
+export const PAGE_USED = STRADDLE_SLOT + 3 * SLOT_BYTES;
+export const DECODE_PAGE_BYTES = SLOTS_PER_PAGE * SLOT_BYTES + 64;
+const DECODE_PAGES = 4096;
 
 export interface Layout {
   readonly frameCount: number;
@@ -69,7 +86,7 @@ const ALIGN = 65536;
 /** Lays out linear memory for `ramBytes` of RAM (a multiple of 4096). */
 export function makeLayout(ramBytes: number): Layout {
   const frameCount = ramBytes / 4096;
-  const decodePages = Math.min(2048, frameCount);
+  const decodePages = Math.min(DECODE_PAGES, frameCount);
   const decodePool = align(CODE_MAP + 4 * frameCount, 64);
   const ramOffset = align(decodePool + decodePages * DECODE_PAGE_BYTES, ALIGN);
   return { frameCount, decodePages, decodePool, ramOffset, totalBytes: align(ramOffset + ramBytes, ALIGN) };

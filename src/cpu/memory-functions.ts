@@ -3,7 +3,18 @@
 import { PTE_A, PTE_D, PTE_R, PTE_RWX, PTE_U, PTE_V, PTE_W, PTE_X } from "../arch/sv39.ts";
 import type { SharedFunctions } from "./isa/emitter.ts";
 import {
-  BANK_POINTER, CODE_MAP, FAULT_ACCESS, FAULT_ADDRESS, FAULTED, FCSR, ROOT_POINTER, TLB_FETCH, TLB_READ, TLB_WRITE,
+  BANK_POINTER,
+  CODE_MAP,
+  FAULT_ACCESS,
+  FAULT_ADDRESS,
+  FAULTED,
+  FCSR,
+  PAGE_USED,
+  ROOT_POINTER,
+  TLB_FETCH,
+  TLB_READ,
+  TLB_WRITE,
+  WRITE_CACHED,
 } from "./layout.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./wasm/builder.ts";
 import { I32, I64, VOID } from "./wasm/opcodes.ts";
@@ -69,23 +80,52 @@ function emitWalk(m: ModuleBuilder, { ramOffset }: Imports): number {
     f.get(0).i64(38).op("i64_shr_u", "i64_eqz", "i32_eqz").brIf(fault);
     f.i32(0).mem("i32_load", ROOT_POINTER).set(table);
     for (const shift of [30, 21, 12]) {
-      f.get(table).get(0).i64(shift).op("i64_shr_u", "i32_wrap_i64").i32(0x1ff).op("i32_and").i32(3).op("i32_shl", "i32_add");
+      f.get(table)
+        .get(0)
+        .i64(shift)
+        .op("i64_shr_u", "i32_wrap_i64")
+        .i32(0x1ff)
+        .op("i32_and")
+        .i32(3)
+        .op("i32_shl", "i32_add");
       f.tee(address).mem("i32_load").tee(pte).i32(PTE_V).op("i32_and", "i32_eqz").brIf(fault);
       if (shift === 12) break;
       f.get(pte).i32(PTE_RWX).op("i32_and").brIf(fault); // superpages are not used
       f.get(pte).i32(10).op("i32_shr_u").i32(12).op("i32_shl").i32(ramOffset).op("i32_add").set(table);
     }
-    f.get(1).i32(WRITE).op("i32_eq").if_(
-      I32,
-      () => f.i32(PTE_U | PTE_W),
-      () => f.i32(PTE_U | PTE_R).i32(PTE_U | PTE_X).get(1).i32(READ).op("i32_eq", "select"),
-    );
+    f.get(1)
+      .i32(WRITE)
+      .op("i32_eq")
+      .if_(
+        I32,
+        () => f.i32(PTE_U | PTE_W),
+        () =>
+          f
+            .i32(PTE_U | PTE_R)
+            .i32(PTE_U | PTE_X)
+            .get(1)
+            .i32(READ)
+            .op("i32_eq", "select"),
+      );
     f.set(need);
     f.get(pte).get(need).op("i32_and").get(need).op("i32_ne").brIf(fault);
-    f.get(1).i32(WRITE).op("i32_eq").if_(I32, () => f.i32(PTE_A | PTE_D), () => f.i32(PTE_A)).set(need);
-    f.get(pte).get(need).op("i32_and").get(need).op("i32_ne").if_(VOID, () => {
-      f.get(address).get(pte).get(need).op("i32_or").mem("i32_store");
-    });
+    f.get(1)
+      .i32(WRITE)
+      .op("i32_eq")
+      .if_(
+        I32,
+        () => f.i32(PTE_A | PTE_D),
+        () => f.i32(PTE_A),
+      )
+      .set(need);
+    f.get(pte)
+      .get(need)
+      .op("i32_and")
+      .get(need)
+      .op("i32_ne")
+      .if_(VOID, () => {
+        f.get(address).get(pte).get(need).op("i32_or").mem("i32_store");
+      });
     f.get(pte).i32(10).op("i32_shr_u", "return");
   });
   noteFault(f, 0, () => f.get(1));
@@ -108,23 +148,58 @@ function emitTranslate(m: ModuleBuilder, walk: number, { ramOffset, dropCode }: 
   const f = m.function([I64, I32], [I32]);
   const entry = f.local(I32);
   const pfn = f.local(I32);
-  f.get(1).i32(EXECUTE).op("i32_ne").if_(VOID, () => {
-    f.get(1).if_(I32, () => entryAddress(f, TLB_WRITE, 0x3ff0), () => entryAddress(f, TLB_READ, 0x3ff0)).tee(entry);
-    f.mem("i64_load").get(0).i64(PAGE_OF_VA).op("i64_and", "i64_eq").if_(VOID, () => {
-      f.get(0).op("i32_wrap_i64").get(entry).mem("i32_load", 8).op("i32_add", "return");
+  f.get(1)
+    .i32(EXECUTE)
+    .op("i32_ne")
+    .if_(VOID, () => {
+      f.get(1)
+        .if_(
+          I32,
+          () => entryAddress(f, TLB_WRITE, 0x3ff0),
+          () => entryAddress(f, TLB_READ, 0x3ff0),
+        )
+        .tee(entry);
+      f.mem("i64_load")
+        .get(0)
+        .i64(PAGE_OF_VA)
+        .op("i64_and", "i64_eq")
+        .if_(VOID, () => {
+          f.get(0).op("i32_wrap_i64").get(entry).mem("i32_load", 8).op("i32_add", "return");
+        });
     });
-  });
-  f.get(0).get(1).call(walk).tee(pfn).i32(-1).op("i32_eq").if_(VOID, () => f.i32(0).op("return"));
-  f.get(1).i32(WRITE).op("i32_eq").if_(VOID, () => {
-    f.get(pfn).i32(2).op("i32_shl").mem("i32_load", CODE_MAP).if_(VOID, () => f.get(pfn).call(dropCode));
-  });
-  f.get(1).i32(EXECUTE).op("i32_ne").if_(VOID, () => {
-    f.get(entry).get(0).i64(PAGE_OF_VA).op("i64_and").mem("i64_store");
-    f.get(entry).get(pfn).i32(12).op("i32_shl").i32(ramOffset).op("i32_add");
-    f.get(0).op("i32_wrap_i64").i32(PAGE_OF_VA).op("i32_and", "i32_sub").mem("i32_store", 8);
-    f.get(entry).get(pfn).mem("i32_store", 12);
-  });
-  f.get(pfn).i32(12).op("i32_shl").i32(ramOffset).op("i32_add").get(0).op("i32_wrap_i64").i32(0xfff).op("i32_and", "i32_add");
+  f.get(0)
+    .get(1)
+    .call(walk)
+    .tee(pfn)
+    .i32(-1)
+    .op("i32_eq")
+    .if_(VOID, () => f.i32(0).op("return"));
+  f.get(1)
+    .i32(WRITE)
+    .op("i32_eq")
+    .if_(VOID, () => {
+      f.get(pfn).i32(2).op("i32_shl").mem("i32_load", CODE_MAP).i32(WRITE_CACHED).op("i32_gt_u");
+      f.if_(VOID, () => f.get(pfn).call(dropCode));
+      f.get(pfn).i32(2).op("i32_shl").i32(WRITE_CACHED).mem("i32_store", CODE_MAP);
+    });
+  f.get(1)
+    .i32(EXECUTE)
+    .op("i32_ne")
+    .if_(VOID, () => {
+      f.get(entry).get(0).i64(PAGE_OF_VA).op("i64_and").mem("i64_store");
+      f.get(entry).get(pfn).i32(12).op("i32_shl").i32(ramOffset).op("i32_add");
+      f.get(0).op("i32_wrap_i64").i32(PAGE_OF_VA).op("i32_and", "i32_sub").mem("i32_store", 8);
+      f.get(entry).get(pfn).mem("i32_store", 12);
+    });
+  f.get(pfn)
+    .i32(12)
+    .op("i32_shl")
+    .i32(ramOffset)
+    .op("i32_add")
+    .get(0)
+    .op("i32_wrap_i64")
+    .i32(0xfff)
+    .op("i32_and", "i32_add");
   return f.index;
 }
 
@@ -134,7 +209,14 @@ function withinPage(f: FunctionBuilder): FunctionBuilder {
 }
 
 /** Translates the first and the last page of a crossing access into locals; `failed` runs when either faults. */
-function translateBoth(f: FunctionBuilder, translate: number, access: number, first: number, second: number, failed: () => void): void {
+function translateBoth(
+  f: FunctionBuilder,
+  translate: number,
+  access: number,
+  first: number,
+  second: number,
+  failed: () => void,
+): void {
   f.get(0).i32(access).call(translate).tee(first).op("i32_eqz").if_(VOID, failed);
   f.get(0).get(1).op("i64_extend_i32_u", "i64_add").i64(1).op("i64_sub").i64(PAGE_OF_VA).op("i64_and");
   f.i32(access).call(translate).tee(second).op("i32_eqz").if_(VOID, failed);
@@ -142,7 +224,17 @@ function translateBoth(f: FunctionBuilder, translate: number, access: number, fi
 
 /** Pushes the linear address of byte local `i` of a crossing access. */
 function crossingByte(f: FunctionBuilder, i: number, first: number, second: number, inFirst: number): FunctionBuilder {
-  return f.get(first).get(i).op("i32_add").get(second).get(i).get(inFirst).op("i32_sub", "i32_add").get(i).get(inFirst).op("i32_lt_u", "select");
+  return f
+    .get(first)
+    .get(i)
+    .op("i32_add")
+    .get(second)
+    .get(i)
+    .get(inFirst)
+    .op("i32_sub", "i32_add")
+    .get(i)
+    .get(inFirst)
+    .op("i32_lt_u", "select");
 }
 
 function emitSlowLoad(m: ModuleBuilder, translate: number): number {
@@ -151,8 +243,15 @@ function emitSlowLoad(m: ModuleBuilder, translate: number): number {
   const failed = () => f.i64(0).op("return");
   withinPage(f).if_(VOID, () => {
     f.get(0).i32(READ).call(translate).tee(first).op("i32_eqz").if_(VOID, failed);
-    for (const [size, op] of [[8, "i64_load"], [4, "i64_load32_u"], [2, "i64_load16_u"]] as const) {
-      f.get(1).i32(size).op("i32_eq").if_(VOID, () => f.get(first).mem(op, 0, 0).op("return"));
+    for (const [size, op] of [
+      [8, "i64_load"],
+      [4, "i64_load32_u"],
+      [2, "i64_load16_u"],
+    ] as const) {
+      f.get(1)
+        .i32(size)
+        .op("i32_eq")
+        .if_(VOID, () => f.get(first).mem(op, 0, 0).op("return"));
     }
     f.get(first).mem("i64_load8_u").op("return");
   });
@@ -176,8 +275,16 @@ function emitSlowStore(m: ModuleBuilder, translate: number): number {
   const failed = () => f.op("return");
   withinPage(f).if_(VOID, () => {
     f.get(0).i32(WRITE).call(translate).tee(first).op("i32_eqz").if_(VOID, failed);
-    for (const [size, op] of [[8, "i64_store"], [4, "i64_store32"], [2, "i64_store16"], [1, "i64_store8"]] as const) {
-      f.get(1).i32(size).op("i32_eq").if_(VOID, () => f.get(first).get(2).mem(op, 0, 0).op("return"));
+    for (const [size, op] of [
+      [8, "i64_store"],
+      [4, "i64_store32"],
+      [2, "i64_store16"],
+      [1, "i64_store8"],
+    ] as const) {
+      f.get(1)
+        .i32(size)
+        .op("i32_eq")
+        .if_(VOID, () => f.get(first).get(2).mem(op, 0, 0).op("return"));
     }
     f.op("return");
   });
@@ -195,10 +302,24 @@ function emitSlowStore(m: ModuleBuilder, translate: number): number {
 function emitFetch(m: ModuleBuilder, walk: number, { newDecodePage }: Imports): number {
   const f = m.function([I64], [I32]);
   const [pfn, page, entry] = [f.local(I32), f.local(I32), f.local(I32)];
-  f.get(0).i32(EXECUTE).call(walk).tee(pfn).i32(-1).op("i32_eq").if_(VOID, () => f.i32(0).op("return"));
-  f.get(pfn).i32(2).op("i32_shl").mem("i32_load", CODE_MAP).tee(page).op("i32_eqz").if_(VOID, () => {
-    f.get(pfn).call(newDecodePage).set(page);
-  });
+  f.get(0)
+    .i32(EXECUTE)
+    .call(walk)
+    .tee(pfn)
+    .i32(-1)
+    .op("i32_eq")
+    .if_(VOID, () => f.i32(0).op("return"));
+  f.get(pfn)
+    .i32(2)
+    .op("i32_shl")
+    .mem("i32_load", CODE_MAP)
+    .tee(page)
+    .i32(WRITE_CACHED)
+    .op("i32_le_u")
+    .if_(VOID, () => {
+      f.get(pfn).call(newDecodePage).set(page);
+    });
+  f.get(page).i32(1).mem("i32_store", PAGE_USED);
   entryAddress(f, TLB_FETCH, 0xff0).tee(entry).get(0).i64(PAGE_OF_VA).op("i64_and").mem("i64_store");
   f.get(entry).get(page).mem("i32_store", 8);
   f.get(entry).get(pfn).mem("i32_store", 12);
@@ -217,13 +338,27 @@ const CSR_FCSR = 3;
 function emitReadCsr(m: ModuleBuilder, counter: number): number {
   const f = m.function([I32, I32], [I64]);
   const fcsr = () => f.i32(0).mem("i64_load32_u", FCSR);
-  f.get(0).i32(CSR_FFLAGS).op("i32_eq").if_(VOID, () => fcsr().i64(31).op("i64_and", "return"));
-  f.get(0).i32(CSR_FRM).op("i32_eq").if_(VOID, () => fcsr().i64(5).op("i64_shr_u", "return"));
-  f.get(0).i32(CSR_FCSR).op("i32_eq").if_(VOID, () => fcsr().op("return"));
+  f.get(0)
+    .i32(CSR_FFLAGS)
+    .op("i32_eq")
+    .if_(VOID, () => fcsr().i64(31).op("i64_and", "return"));
+  f.get(0)
+    .i32(CSR_FRM)
+    .op("i32_eq")
+    .if_(VOID, () => fcsr().i64(5).op("i64_shr_u", "return"));
+  f.get(0)
+    .i32(CSR_FCSR)
+    .op("i32_eq")
+    .if_(VOID, () => fcsr().op("return"));
   // cycle, time, instret: 0xc00 to 0xc02
-  f.get(0).i32(0xc00).op("i32_sub").i32(3).op("i32_lt_u").if_(VOID, () => {
-    f.get(0).get(1).call(counter).sat("i64_trunc_sat_f64_u").op("return");
-  });
+  f.get(0)
+    .i32(0xc00)
+    .op("i32_sub")
+    .i32(3)
+    .op("i32_lt_u")
+    .if_(VOID, () => {
+      f.get(0).get(1).call(counter).sat("i64_trunc_sat_f64_u").op("return");
+    });
   noteIllegal(f);
   f.i64(0);
   return f.index;
@@ -233,12 +368,27 @@ function emitWriteCsr(m: ModuleBuilder): number {
   const f = m.function([I32, I64], []);
   const replace = (keep: number, shift: number, mask: number) => {
     f.i32(0).i32(0).mem("i32_load", FCSR).i32(keep).op("i32_and");
-    f.get(1).op("i32_wrap_i64").i32(mask).op("i32_and").i32(shift).op("i32_shl", "i32_or").mem("i32_store", FCSR).op("return");
+    f.get(1)
+      .op("i32_wrap_i64")
+      .i32(mask)
+      .op("i32_and")
+      .i32(shift)
+      .op("i32_shl", "i32_or")
+      .mem("i32_store", FCSR)
+      .op("return");
   };
-  f.get(0).i32(CSR_FFLAGS).op("i32_eq").if_(VOID, () => replace(0xe0, 0, 31));
-  f.get(0).i32(CSR_FRM).op("i32_eq").if_(VOID, () => replace(31, 5, 7));
-  f.get(0).i32(CSR_FCSR).op("i32_eq").if_(VOID, () => replace(0, 0, 0xff));
+  f.get(0)
+    .i32(CSR_FFLAGS)
+    .op("i32_eq")
+    .if_(VOID, () => replace(0xe0, 0, 31));
+  f.get(0)
+    .i32(CSR_FRM)
+    .op("i32_eq")
+    .if_(VOID, () => replace(31, 5, 7));
+  f.get(0)
+    .i32(CSR_FCSR)
+    .op("i32_eq")
+    .if_(VOID, () => replace(0, 0, 0xff));
   noteIllegal(f);
   return f.index;
 }
-

@@ -1,5 +1,16 @@
 // The hart's TLB seen from TypeScript: banks given to address spaces, and every flush. Generated code fills it.
-import { BANK_BYTES, BANK_POINTER, BANKS, DATA_ENTRIES, FETCH_ENTRIES, TLB, TLB_ENTRY_BYTES, TLB_FETCH, TLB_READ, TLB_WRITE } from "./layout.ts";
+import {
+  BANK_BYTES,
+  BANK_POINTER,
+  BANKS,
+  DATA_ENTRIES,
+  FETCH_ENTRIES,
+  TLB,
+  TLB_ENTRY_BYTES,
+  TLB_FETCH,
+  TLB_READ,
+  TLB_WRITE,
+} from "./layout.ts";
 
 const ENTRY_WORDS = TLB_ENTRY_BYTES / 4;
 const PFN_WORD = 3;
@@ -87,7 +98,11 @@ export class HartTlb {
   debugForEach(space: SpaceLike, visit: (vpn: number, pfn: number, access: 0 | 1 | 2) => void): void {
     const bank = this.bankOf.get(space.id);
     if (bank === undefined) return;
-    const tables = [[TLB_READ, DATA_ENTRIES, 0], [TLB_WRITE, DATA_ENTRIES, 1], [TLB_FETCH, FETCH_ENTRIES, 2]] as const;
+    const tables = [
+      [TLB_READ, DATA_ENTRIES, 0],
+      [TLB_WRITE, DATA_ENTRIES, 1],
+      [TLB_FETCH, FETCH_ENTRIES, 2],
+    ] as const;
     for (const [offset, entries, access] of tables) {
       for (let i = 0; i < entries; i++) {
         const at = (TLB + bank * BANK_BYTES + offset) / 4 + i * ENTRY_WORDS;

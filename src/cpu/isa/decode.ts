@@ -1,6 +1,8 @@
-// Turns instruction words into pre-decoded slots (layout.ts) for the interpreter. The handler numbering is fixed here.
-import { SLOT_BYTES, X_SINK } from "../layout.ts";
+// Turns instruction words into fields, and names the forms in which the interpreter runs an instruction (its own, a special
+// case, or the head of a fused sequence). Knows neither memory nor what the instructions mean.
+import { SLOT_BYTES } from "../layout.ts";
 import { expandCompressed } from "./compressed.ts";
+import { FUSIONS } from "./fusions.ts";
 import { findInstruction, INSTRUCTIONS, type InstructionRow } from "./table.ts";
 
 /** Handlers that are not instructions. */
@@ -8,72 +10,146 @@ export const HANDLER_UNDECODED = 0;
 export const HANDLER_PAGE_END = 1;
 export const HANDLER_STRADDLE = 2;
 export const HANDLER_ILLEGAL = 3;
-const FIRST_INSTRUCTION = 4;
+/** An instruction without effect: a write to x0 of a pure result, a fence. */
+export const HANDLER_NOP = 4;
+export const FIRST_FORM = 5;
 
-/** A second handler of branches and jal whose target lies in the same page: imm is then the distance in slot bytes. */
-const NEAR_NAMES = ["beq", "bne", "blt", "bge", "bltu", "bgeu", "jal"];
-
-export interface Handler {
-  readonly name: string;
+/**
+ * A form of an instruction. "near": a jump within its page, whose immediate is a distance in slot bytes. "discard": rd is
+ * x0. "mv" and "li" are additions that only copy rs1 or the immediate.
+ */
+export interface Form {
+  readonly key: string;
+  readonly row: InstructionRow;
   readonly near: boolean;
+  readonly discard: boolean;
 }
 
-/** Handlers from FIRST_INSTRUCTION on, by number - FIRST_INSTRUCTION. */
-export const HANDLERS: readonly Handler[] = [
-  ...INSTRUCTIONS.map((row) => ({ name: row.name, near: false })),
-  ...NEAR_NAMES.map((name) => ({ name, near: true })),
-];
-export const HANDLER_COUNT = FIRST_INSTRUCTION + HANDLERS.length;
+const BRANCHES = ["beq", "bne", "blt", "bge", "bltu", "bgeu"];
+const LOADS = ["lb", "lh", "lw", "ld", "lbu", "lhu", "lwu"];
+const rowOf = (name: string) => INSTRUCTIONS.find((row) => row.name === name)!;
 
-const numberOf = new Map(INSTRUCTIONS.map((row, i) => [row, FIRST_INSTRUCTION + i]));
-const nearNumberOf = new Map(NEAR_NAMES.map((name, i) => [name, FIRST_INSTRUCTION + INSTRUCTIONS.length + i]));
+function makeForms(): Form[] {
+  const forms: Form[] = [];
+  const add = (key: string, name: string, near = false, discard = false) =>
+    forms.push({ key, row: rowOf(name), near, discard });
+  for (const row of INSTRUCTIONS) add(row.name, row.name);
+  for (const name of BRANCHES) add(`${name}.near`, name, true);
+  add("jal.near", "jal", true);
+  add("j", "jal", false, true);
+  add("j.near", "jal", true, true);
+  add("jr", "jalr", false, true);
+  for (const name of LOADS) add(`${name}.discard`, name, false, true);
+  add("mv", "addi");
+  add("li", "addi");
+  return forms;
+}
 
-/** Fields of one decoded instruction, as the slot stores them. */
+/** Forms of single instructions; handler number = FIRST_FORM + index. The handlers of FUSIONS follow. */
+export const FORMS: readonly Form[] = makeForms();
+export const FIRST_FUSION = FIRST_FORM + FORMS.length;
+export const HANDLER_COUNT = FIRST_FUSION + FUSIONS.length;
+
+const handlerOf = new Map(FORMS.map((form, i) => [form.key, FIRST_FORM + i]));
+
+/** The handler that runs a single instruction in the form `key`. */
+export function handlerOfForm(key: string): number {
+  return handlerOf.get(key)!;
+}
+
+/** Fields of one decoded instruction. Register numbers are plain; `imm` depends on the form. */
 export interface Decoded {
   handler: number;
-  lengthBytes: 2 | 4;
+  lengthBytes: number;
   rd: number;
   rs1: number;
   rs2: number;
+  rs3: number;
+  rm: number;
   imm: number;
+  row: InstructionRow | null;
 }
 
-const RESERVED_RM = (rm: number) => rm === 5 || rm === 6;
+export function newDecoded(): Decoded {
+  return { handler: 0, lengthBytes: 0, rd: 0, rs1: 0, rs2: 0, rs3: 0, rm: 0, imm: 0, row: null };
+}
 
-/** Decodes `word` (its low halfword only, when compressed) found at byte `offset` of its page; -1: no near forms. */
-export function decode(word: number, offset: number): Decoded {
+interface RowFacts {
+  readonly handler: number;
+  readonly near: number;
+  readonly discard: number;
+  readonly nearDiscard: number;
+  readonly rmField: boolean;
+}
+
+const facts = new Map<InstructionRow, RowFacts>();
+for (const row of INSTRUCTIONS) {
+  const handler = handlerOfForm(row.name);
+  const near = handlerOf.get(`${row.name}.near`) ?? 0;
+  const opcode = row.match & 0x7f;
+  const pure = [0x13, 0x33, 0x1b, 0x3b, 0x37, 0x17].includes(opcode);
+  const jump: Record<string, string> = { jal: "j", jalr: "jr" };
+  const discardKey = jump[row.name] ?? `${row.name}.discard`;
+  const discard = pure ? HANDLER_NOP : (handlerOf.get(discardKey) ?? handler);
+  const nearDiscard = row.name === "jal" ? handlerOfForm("j.near") : near;
+  const rmField = row.format === "FR" || row.format === "F1" || row.format === "R4";
+  facts.set(row, { handler, near, discard, nearDiscard, rmField });
+}
+const FENCE = rowOf("fence");
+const FENCE_I = rowOf("fence.i");
+const ADDI = rowOf("addi");
+const ADD = rowOf("add");
+const MV = handlerOfForm("mv");
+const LI = handlerOfForm("li");
+
+/**
+ * Decodes `word` (its low halfword only, when compressed) found at byte `offset` of its page into `out`. A negative offset
+ * asks for no near forms.
+ */
+export function decode(word: number, offset: number, out: Decoded): void {
   const compressed = (word & 3) !== 3;
   const full = compressed ? expandCompressed(word & 0xffff) : word >>> 0;
   const row = full === 0 ? null : findInstruction(full);
-  const out: Decoded = { handler: HANDLER_ILLEGAL, lengthBytes: compressed ? 2 : 4, rd: 0, rs1: 0, rs2: 0, imm: 0 };
-  if (row === null) return out;
-  out.handler = numberOf.get(row)!;
+  out.row = row;
+  out.lengthBytes = compressed ? 2 : 4;
   out.rd = (full >>> 7) & 31;
   out.rs1 = (full >>> 15) & 31;
   out.rs2 = (full >>> 20) & 31;
-  out.imm = immediateOf(row, full);
-  if (writesFloat(row.name)) {
-    if ((row.format === "FR" || row.format === "F1" || row.format === "R4") && RESERVED_RM((full >>> 12) & 7)) out.handler = HANDLER_ILLEGAL;
-  } else {
-    if (row.format === "F1" && RESERVED_RM((full >>> 12) & 7)) out.handler = HANDLER_ILLEGAL;
-    if (out.rd === 0) out.rd = X_SINK;
+  out.rs3 = full >>> 27;
+  out.rm = (full >>> 12) & 7;
+  if (row === null) {
+    out.handler = HANDLER_ILLEGAL;
+    return;
   }
-  if (row.format === "B" || row.format === "J") useNearForm(row, out, offset);
-  return out;
+  out.imm = immediateOf(row, full);
+  const fact = facts.get(row)!;
+  out.handler = fact.handler;
+  if (fact.rmField) {
+    if (out.rm === 5 || out.rm === 6) out.handler = HANDLER_ILLEGAL;
+    return;
+  }
+  if (row.format === "B" || row.format === "J") {
+    const target = offset + out.imm;
+    const near = offset >= 0 && target >= 0 && target < 4096;
+    if (row.format === "J" && out.rd === 0) out.handler = near ? fact.nearDiscard : fact.discard;
+    else if (near) out.handler = fact.near;
+    if (near) out.imm = (out.imm >> 1) * SLOT_BYTES;
+    return;
+  }
+  // Stores, fences and floating-point results have no integer rd; their "discard" is the row's own handler.
+  if (row === FENCE || row === FENCE_I) out.handler = HANDLER_NOP;
+  else if (out.rd === 0 && row.format !== "S") out.handler = fact.discard;
+  else if (row === ADDI) simplify(out, out.rs1, out.imm);
+  else if (row === ADD && (out.rs1 === 0 || out.rs2 === 0)) simplify(out, out.rs1 === 0 ? out.rs2 : out.rs1, 0);
 }
 
-function useNearForm(row: InstructionRow, out: Decoded, offset: number): void {
-  const target = offset + out.imm;
-  if (offset < 0 || target < 0 || target >= 4096) return;
-  out.handler = nearNumberOf.get(row.name)!;
-  out.imm = (out.imm / 2) * SLOT_BYTES;
-}
-
-/** Whether rd names a floating-point register. */
-export function writesFloat(name: string): boolean {
-  if (name[0] !== "f" || name.startsWith("fence")) return false;
-  if (/^(fsw|fsd|feq|flt|fle|fclass|fmv\.x)/.test(name)) return false;
-  return !/^fcvt\.(w|wu|l|lu)\./.test(name);
+/** rd = source + imm where one of both may be missing. */
+function simplify(out: Decoded, source: number, imm: number): void {
+  if (imm !== 0 && source !== 0) return;
+  out.handler = source === 0 ? LI : MV;
+  out.row = ADDI;
+  out.rs1 = source;
+  out.imm = imm;
 }
 
 function immediateOf(row: InstructionRow, word: number): number {
@@ -83,9 +159,11 @@ function immediateOf(row: InstructionRow, word: number): number {
     case "S":
       return ((word >> 25) << 5) | ((word >>> 7) & 31);
     case "B":
-      return ((word >> 31) << 12) | (((word >>> 7) & 1) << 11) | (((word >>> 25) & 63) << 5) | (((word >>> 8) & 15) << 1);
+      return (
+        ((word >> 31) << 12) | (((word >>> 7) & 1) << 11) | (((word >>> 25) & 63) << 5) | (((word >>> 8) & 15) << 1)
+      );
     case "U":
-      return word >> 12;
+      return word & ~0xfff;
     case "J":
       return ((word >> 31) << 20) | (word & 0xff000) | (((word >>> 20) & 1) << 11) | (((word >>> 21) & 0x3ff) << 1);
     case "SHIFT":
@@ -95,11 +173,6 @@ function immediateOf(row: InstructionRow, word: number): number {
     case "CSR":
     case "CSRI":
       return word >>> 20;
-    case "FR":
-    case "F1":
-      return (word >>> 12) & 7;
-    case "R4":
-      return ((word >>> 12) & 7) | ((word >>> 27) << 3);
     default:
       return 0;
   }

@@ -27,7 +27,11 @@ function rule(operation: FloatOperation): (e: Emitter) => void {
 }
 
 export const FLOAT_SEMANTICS: Semantics = {
-  flw: (e) => e.writeF(() => { e.load("i64_load32_u", 4, false); e.floats.emitBox(e.f); }),
+  flw: (e) =>
+    e.writeF(() => {
+      e.load("i64_load32_u", 4, false);
+      e.floats.emitBox(e.f);
+    }),
   fld: (e) => e.writeF(() => e.load("i64_load", 8, false)),
   fsw: (e) => e.store("i64_store32", 4, () => e.f2()),
   fsd: (e) => e.store("i64_store", 8, () => e.f2()),

@@ -6,28 +6,67 @@ import type { Emitter, Semantics } from "./emitter.ts";
 type Rule = (e: Emitter) => void;
 
 /** rd = rs1 op rs2 / rd = rs1 op imm. */
-const binary = (op: Opcode): Rule => (e) => e.writeX(() => { e.x1(); e.x2(); e.f.op(op); });
-const immediate = (op: Opcode): Rule => (e) => e.writeX(() => { e.x1(); e.imm64(); e.f.op(op); });
-const compare = (op: Opcode): Rule => (e) => e.writeX(() => { e.x1(); e.x2(); e.f.op(op, "i64_extend_i32_u"); });
-const compareImmediate = (op: Opcode): Rule => (e) => e.writeX(() => { e.x1(); e.imm64(); e.f.op(op, "i64_extend_i32_u"); });
+const binary =
+  (op: Opcode): Rule =>
+  (e) =>
+    e.writeX(() => {
+      e.x1();
+      e.x2();
+      e.f.op(op);
+    });
+const immediate =
+  (op: Opcode): Rule =>
+  (e) =>
+    e.writeX(() => {
+      e.x1();
+      e.imm64();
+      e.f.op(op);
+    });
+const compare =
+  (op: Opcode): Rule =>
+  (e) =>
+    e.writeX(() => {
+      e.x1();
+      e.x2();
+      e.f.op(op, "i64_extend_i32_u");
+    });
+const compareImmediate =
+  (op: Opcode): Rule =>
+  (e) =>
+    e.writeX(() => {
+      e.x1();
+      e.imm64();
+      e.f.op(op, "i64_extend_i32_u");
+    });
 
 /** 32-bit operations: both operands wrapped, result sign-extended. wasm masks shift counts as RISC-V does. */
-const binaryW = (op: Opcode): Rule => (e) =>
-  e.writeX(() => {
-    e.x1();
-    e.f.op("i32_wrap_i64");
-    e.x2();
-    e.f.op("i32_wrap_i64", op, "i64_extend_i32_s");
-  });
-const immediateW = (op: Opcode): Rule => (e) =>
-  e.writeX(() => {
-    e.x1();
-    e.f.op("i32_wrap_i64");
-    e.imm32();
-    e.f.op(op, "i64_extend_i32_s");
-  });
+const binaryW =
+  (op: Opcode): Rule =>
+  (e) =>
+    e.writeX(() => {
+      e.x1();
+      e.f.op("i32_wrap_i64");
+      e.x2();
+      e.f.op("i32_wrap_i64", op, "i64_extend_i32_s");
+    });
+const immediateW =
+  (op: Opcode): Rule =>
+  (e) =>
+    e.writeX(() => {
+      e.x1();
+      e.f.op("i32_wrap_i64");
+      e.imm32();
+      e.f.op(op, "i64_extend_i32_s");
+    });
 
-const branch = (op: Opcode): Rule => (e) => e.branchIf(() => { e.x1(); e.x2(); e.f.op(op); });
+const branch =
+  (op: Opcode): Rule =>
+  (e) =>
+    e.branchIf(() => {
+      e.x1();
+      e.x2();
+      e.f.op(op);
+    });
 
 /** Division never traps: x/0 = -1 (remainder x), MIN/-1 = MIN (remainder 0). */
 function divide(op: "i64_div_s" | "i64_div_u" | "i64_rem_s" | "i64_rem_u"): Rule {
@@ -40,21 +79,26 @@ function divide(op: "i64_div_s" | "i64_div_u" | "i64_rem_s" | "i64_rem_u"): Rule
     e.x2();
     f.set(b);
     e.writeX(() => {
-      f.get(b).op("i64_eqz").if_(
-        I64,
-        () => (remainder ? f.get(a) : f.i64(-1)),
-        () => {
-          if (!signed) {
-            f.get(a).get(b).op(op);
-            return;
-          }
-          f.get(b).i64(-1).op("i64_eq").if_(
-            I64,
-            () => (remainder ? f.i64(0) : f.i64(0).get(a).op("i64_sub")),
-            () => f.get(a).get(b).op(op),
-          );
-        },
-      );
+      f.get(b)
+        .op("i64_eqz")
+        .if_(
+          I64,
+          () => (remainder ? f.get(a) : f.i64(-1)),
+          () => {
+            if (!signed) {
+              f.get(a).get(b).op(op);
+              return;
+            }
+            f.get(b)
+              .i64(-1)
+              .op("i64_eq")
+              .if_(
+                I64,
+                () => (remainder ? f.i64(0) : f.i64(0).get(a).op("i64_sub")),
+                () => f.get(a).get(b).op(op),
+              );
+          },
+        );
     });
   };
 }
@@ -70,21 +114,27 @@ function divideW(op: "i32_div_s" | "i32_div_u" | "i32_rem_s" | "i32_rem_u"): Rul
     f.set(b);
     const pair = () => f.get(a).op("i32_wrap_i64").get(b).op("i32_wrap_i64");
     e.writeX(() => {
-      f.get(b).op("i32_wrap_i64", "i32_eqz").if_(
-        I32,
-        () => (remainder ? f.get(a).op("i32_wrap_i64") : f.i32(-1)),
-        () => {
-          if (!signed) {
-            pair().op(op);
-            return;
-          }
-          f.get(b).op("i32_wrap_i64").i32(-1).op("i32_eq").if_(
-            I32,
-            () => (remainder ? f.i32(0) : f.i32(0).get(a).op("i32_wrap_i64", "i32_sub")),
-            () => pair().op(op),
-          );
-        },
-      );
+      f.get(b)
+        .op("i32_wrap_i64", "i32_eqz")
+        .if_(
+          I32,
+          () => (remainder ? f.get(a).op("i32_wrap_i64") : f.i32(-1)),
+          () => {
+            if (!signed) {
+              pair().op(op);
+              return;
+            }
+            f.get(b)
+              .op("i32_wrap_i64")
+              .i32(-1)
+              .op("i32_eq")
+              .if_(
+                I32,
+                () => (remainder ? f.i32(0) : f.i32(0).get(a).op("i32_wrap_i64", "i32_sub")),
+                () => pair().op(op),
+              );
+          },
+        );
       f.op("i64_extend_i32_s");
     });
   };
@@ -107,8 +157,13 @@ function multiplyHigh(signedA: boolean, signedB: boolean): Rule {
 }
 
 export const INTEGER_SEMANTICS: Semantics = {
-  lui: (e) => e.writeX(() => { e.imm32(); e.f.i32(12).op("i32_shl", "i64_extend_i32_s"); }),
-  auipc: (e) => e.writeX(() => { e.pc(); e.imm32(); e.f.i32(12).op("i32_shl", "i64_extend_i32_s", "i64_add"); }),
+  lui: (e) => e.writeX(() => e.imm64()),
+  auipc: (e) =>
+    e.writeX(() => {
+      e.pc();
+      e.imm64();
+      e.f.op("i64_add");
+    }),
   jal: (e) => {
     e.writeX(() => e.nextPc());
     e.jumpRelative();

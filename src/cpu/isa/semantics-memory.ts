@@ -1,7 +1,8 @@
 // Meaning of loads, stores, fences and A (RISC-V Instruction Set Manual, volume I, chapters RV32I, RV64I, "A").
 // One hart runs at a time, so every access is sequentially consistent and fences order nothing.
-import { RESERVATION, RESERVED_VALUE } from "../layout.ts";
+
 import { EXIT_MISALIGNED_ATOMIC } from "../exits.ts";
+import { RESERVATION, RESERVED_VALUE } from "../layout.ts";
 import type { MemoryOp, Opcode } from "../wasm/opcodes.ts";
 import { VOID } from "../wasm/opcodes.ts";
 import type { Emitter, Semantics } from "./emitter.ts";
@@ -17,8 +18,16 @@ function atomicAddress(e: Emitter, size: number, access: number): void {
   const { f } = e;
   e.x1();
   f.set(e.a);
-  f.get(e.a).i64(size - 1).op("i64_and", "i64_eqz", "i32_eqz").if_(VOID, () => e.exit(EXIT_MISALIGNED_ATOMIC), undefined, false);
-  f.get(e.a).i32(access).call(e.shared.translate).tee(e.t).op("i32_eqz").if_(VOID, () => e.faultIfNoted(), undefined, false);
+  f.get(e.a)
+    .i64(size - 1)
+    .op("i64_and", "i64_eqz", "i32_eqz")
+    .if_(VOID, () => e.exit(EXIT_MISALIGNED_ATOMIC), undefined, false);
+  f.get(e.a)
+    .i32(access)
+    .call(e.shared.translate)
+    .tee(e.t)
+    .op("i32_eqz")
+    .if_(VOID, () => e.faultIfNoted(), undefined, false);
 }
 
 const wide = (size: number) => size === 8;

@@ -45,7 +45,9 @@ add("jalr", "I", 0x67, OP_F3);
 ["beq", "bne", "", "", "blt", "bge", "bltu", "bgeu"].forEach((name, i) => name && add(name, "B", 0x63 | f3(i), OP_F3));
 ["lb", "lh", "lw", "ld", "lbu", "lhu", "lwu"].forEach((name, i) => add(name, "I", 0x03 | f3(i), OP_F3));
 ["sb", "sh", "sw", "sd"].forEach((name, i) => add(name, "S", 0x23 | f3(i), OP_F3));
-["addi", "", "slti", "sltiu", "xori", "", "ori", "andi"].forEach((name, i) => name && add(name, "I", 0x13 | f3(i), OP_F3));
+["addi", "", "slti", "sltiu", "xori", "", "ori", "andi"].forEach(
+  (name, i) => name && add(name, "I", 0x13 | f3(i), OP_F3),
+);
 add("slli", "SHIFT", 0x13 | f3(1), OP_F3 | f7(0x7e));
 add("srli", "SHIFT", 0x13 | f3(5), OP_F3 | f7(0x7e));
 add("srai", "SHIFT", 0x13 | f3(5) | f7(0x20), OP_F3 | f7(0x7e));
@@ -75,7 +77,10 @@ add("ebreak", "NONE", 0x100073, 0xffffffff);
   (name, i) => name && add(name, "R", 0x3b | f3(i) | f7(1), OP_F3_F7),
 );
 
-for (const [suffix, width] of [["w", 2], ["d", 3]] as const) {
+for (const [suffix, width] of [
+  ["w", 2],
+  ["d", 3],
+] as const) {
   const base = 0x2f | f3(width);
   const mask = OP_F3 | (0x1f << 27);
   add(`lr.${suffix}`, "R1", base | (2 << 27), mask | (0x1f << 20));
@@ -84,7 +89,10 @@ for (const [suffix, width] of [["w", 2], ["d", 3]] as const) {
   for (const [kind, code] of Object.entries(kinds)) add(`amo${kind}.${suffix}`, "AMO", base | (code << 27), mask);
 }
 
-for (const [suffix, fmt, width] of [["s", 0, 2], ["d", 1, 3]] as const) {
+for (const [suffix, fmt, width] of [
+  ["s", 0, 2],
+  ["d", 1, 3],
+] as const) {
   add(width === 2 ? "flw" : "fld", "I", 0x07 | f3(width), OP_F3);
   add(width === 2 ? "fsw" : "fsd", "S", 0x27 | f3(width), OP_F3);
   const fused = opcode | (3 << 25);
@@ -117,11 +125,18 @@ for (const [suffix, fmt, width] of [["s", 0, 2], ["d", 1, 3]] as const) {
 /** All rows; the order is the numbering of decoded instructions. */
 export const INSTRUCTIONS: readonly InstructionRow[] = rows;
 
-const byOpcode: InstructionRow[][] = Array.from({ length: 128 }, () => []);
-for (const row of rows) byOpcode[row.match & opcode].push(row);
+/** Rows by major opcode and funct3; a row that does not look at funct3 is in all eight lists of its opcode. */
+const byOpcode: InstructionRow[][] = Array.from({ length: 128 * 8 }, () => []);
+for (const row of rows) {
+  for (let funct3 = 0; funct3 < 8; funct3++) {
+    if ((f3(funct3) & row.mask) === (row.match & row.mask & f3(7)))
+      byOpcode[((row.match & opcode) << 3) | funct3].push(row);
+  }
+}
 
 /** The row of a 32-bit instruction word, or null when it is none of ours. */
 export function findInstruction(word: number): InstructionRow | null {
-  for (const row of byOpcode[word & opcode]) if ((word & row.mask) >>> 0 === row.match) return row;
+  for (const row of byOpcode[((word & opcode) << 3) | ((word >>> 12) & 7)])
+    if ((word & row.mask) >>> 0 === row.match) return row;
   return null;
 }

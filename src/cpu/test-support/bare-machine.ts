@@ -82,7 +82,8 @@ export class BareMachine {
   /** Reads guest memory; the range must be mapped. */
   read(address: number, length: number): Uint8Array {
     const out = new Uint8Array(length);
-    for (let i = 0; i < length; i++) out[i] = this.bytes[(this.pte(address + i) >>> 10) * PAGE + ((address + i) % PAGE)];
+    for (let i = 0; i < length; i++)
+      out[i] = this.bytes[(this.pte(address + i) >>> 10) * PAGE + ((address + i) % PAGE)];
     return out;
   }
 

@@ -178,7 +178,12 @@ export class FunctionBuilder {
   }
 
   /** Takes an i32 condition. `likely` becomes a branch hint. */
-  if_(type: ValueType | typeof VOID, then: (label: Label) => void, otherwise?: (label: Label) => void, likely?: boolean): this {
+  if_(
+    type: ValueType | typeof VOID,
+    then: (label: Label) => void,
+    otherwise?: (label: Label) => void,
+    likely?: boolean,
+  ): this {
     this.hint(likely);
     this.open(0x04, type);
     const label = { depth: this.depth };
@@ -302,7 +307,11 @@ export class ModuleBuilder {
   }
 
   function(params: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
-    const builder = new FunctionBuilder(this.imports.length + this.functions.length, this.type(params, results), params.length);
+    const builder = new FunctionBuilder(
+      this.imports.length + this.functions.length,
+      this.type(params, results),
+      params.length,
+    );
     this.functions.push(builder);
     return builder;
   }

@@ -1,0 +1,367 @@
+// Where operands live in the interpreter: fields of the pre-decoded slot at local `ip` and registers in linear memory.
+// Emits the code of one handler at a time; what instructions mean comes from isa/semantics-*.ts.
+import { EXIT_ECALL, EXIT_FUEL, EXIT_ILLEGAL } from "./exits.ts";
+import type { Form } from "./isa/decode.ts";
+import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
+import type { FloatHelpers } from "./isa/float-helpers.ts";
+import { CODE_DROPPED, F, FAULTED, FCSR, X } from "./layout.ts";
+import type { FunctionBuilder, Label } from "./wasm/builder.ts";
+import { I32, I64, type MemoryOp, VOID } from "./wasm/opcodes.ts";
+
+/** Byte offsets of the fields of a slot (layout.ts). */
+const STEP = 1;
+const RD = 2;
+const RS1 = 3;
+const RS2 = 4;
+const RS3 = 5;
+const RM = 6;
+const IMM16 = 6;
+const IMM32 = 4;
+
+export interface InterpreterLabels {
+  /** Dispatch the slot at ip. */
+  readonly next: Label;
+  /** Look up npc, then dispatch. */
+  readonly jump: Label;
+  /** A noted page fault of the instruction at ip. */
+  readonly fault: Label;
+  /** Leave with `reason`; pc is that of ip, or npc where pcKnown is set. */
+  readonly leave: Label;
+}
+
+export class InterpreterEmitter implements Emitter {
+  readonly f: FunctionBuilder;
+  readonly shared: SharedFunctions;
+  readonly floats: FloatHelpers;
+  readonly a: number;
+  readonly b: number;
+  readonly t: number;
+  readonly t2: number;
+  /** pc = pcBase + (ip - ipBase) / 4: a slot of 8 bytes per halfword. */
+  readonly ip: number;
+  readonly ipBase: number;
+  readonly pcBase: number;
+  readonly npc: number;
+  readonly pcKnown: number;
+  readonly fuelLocal: number;
+  readonly reason: number;
+  readonly tlbRead: number;
+  readonly tlbWrite: number;
+  private readonly rm: number;
+  private readonly va: number;
+  private readonly entry: number;
+  private form!: Form;
+  /** Set when the handler ended by itself (jump, exit), so that nothing follows it. */
+  private ended = false;
+  labels!: InterpreterLabels;
+
+  constructor(f: FunctionBuilder, shared: SharedFunctions, floats: FloatHelpers, fuelLocal: number) {
+    this.f = f;
+    this.shared = shared;
+    this.floats = floats;
+    this.fuelLocal = fuelLocal;
+    this.ip = f.local(I32);
+    this.ipBase = f.local(I32);
+    this.reason = f.local(I32);
+    this.pcKnown = f.local(I32);
+    this.tlbRead = f.local(I32);
+    this.tlbWrite = f.local(I32);
+    this.entry = f.local(I32);
+    this.t = f.local(I32);
+    this.t2 = f.local(I32);
+    this.rm = f.local(I32);
+    this.pcBase = f.local(I64);
+    this.npc = f.local(I64);
+    this.a = f.local(I64);
+    this.b = f.local(I64);
+    this.va = f.local(I64);
+  }
+
+  /** Emits a handler for consecutive instructions in these forms; their slots lie one behind the other. */
+  handler(forms: readonly { form: Form; meaning: (e: Emitter) => void }[]): void {
+    forms.forEach(({ form, meaning }, i) => {
+      this.form = form;
+      this.ended = false;
+      meaning(this);
+      if (i === forms.length - 1) return;
+      this.advance();
+      this.f.get(this.fuelLocal).i32(1).op("i32_sub").set(this.fuelLocal);
+    });
+    if (this.ended) return;
+    this.advance();
+    this.f.br(this.labels.next);
+  }
+
+  /** ip moves to the next instruction. */
+  advance(): void {
+    this.f.get(this.ip).get(this.ip).mem("i32_load8_u", STEP).op("i32_add").set(this.ip);
+  }
+
+  private field(byte: number): FunctionBuilder {
+    return this.f.get(this.ip).mem("i32_load8_u", byte);
+  }
+  x1(): void {
+    this.field(RS1).mem("i64_load", X);
+  }
+  x2(): void {
+    this.field(RS2).mem("i64_load", X);
+  }
+  f1(): void {
+    this.field(RS1).mem("i64_load", F);
+  }
+  f2(): void {
+    this.field(RS2).mem("i64_load", F);
+  }
+  f3(): void {
+    this.field(RS3).mem("i64_load", F);
+  }
+  private get shortImmediate(): boolean {
+    return this.form.row.format === "S" || this.form.row.format === "B";
+  }
+  imm32(): void {
+    this.f.get(this.ip);
+    if (this.shortImmediate) this.f.mem("i32_load16_s", IMM16);
+    else this.f.mem("i32_load", IMM32);
+  }
+  imm64(): void {
+    this.f.get(this.ip);
+    if (this.shortImmediate) this.f.mem("i64_load16_s", IMM16);
+    else this.f.mem("i64_load32_s", IMM32);
+  }
+  pc(): void {
+    const { f } = this;
+    f.get(this.pcBase)
+      .get(this.ip)
+      .get(this.ipBase)
+      .op("i32_sub")
+      .i32(2)
+      .op("i32_shr_u", "i64_extend_i32_u", "i64_add");
+  }
+  nextPc(): void {
+    const { f } = this;
+    f.get(this.pcBase).get(this.ip);
+    this.field(STEP).op("i32_add").get(this.ipBase).op("i32_sub").i32(2).op("i32_shr_u", "i64_extend_i32_u", "i64_add");
+  }
+  writeX(value: () => void): void {
+    const { f, form } = this;
+    if (form.discard) {
+      // Only jumps and loads have this form: a load may still fault.
+      if (form.row.format === "J" || form.row.name === "jalr") return;
+      value();
+      f.op("drop");
+      return;
+    }
+    this.field(RD);
+    value();
+    f.mem("i64_store", X);
+    // The decoder lets no other instruction write x0.
+    const kind = form.row.format;
+    if (kind === "AMO" || kind === "R1" || kind === "CSR" || kind === "CSRI" || form.row.name[0] === "f")
+      f.i32(0).i64(0).mem("i64_store", X);
+  }
+  writeF(value: () => void): void {
+    this.field(RD);
+    value();
+    this.f.mem("i64_store", F);
+  }
+  checkRounding(): void {
+    const { f } = this;
+    this.field(RM)
+      .tee(this.rm)
+      .i32(7)
+      .op("i32_eq")
+      .if_(VOID, () => {
+        f.i32(0).mem("i32_load", FCSR).i32(5).op("i32_shr_u").i32(7).op("i32_and").tee(this.rm);
+        f.i32(4)
+          .op("i32_gt_u")
+          .if_(VOID, () => this.illegal(), undefined, false);
+      });
+  }
+  rounding(): void {
+    this.f.get(this.rm); // checkRounding() of the same handler resolved it
+  }
+
+  /** Leaves va in a local; then `hit` or `miss` runs. A misaligned access never hits: its low bits differ from any tag. */
+  private access(
+    table: number,
+    sizeBytes: number,
+    hit: () => void,
+    miss: () => void,
+    type: typeof I64 | typeof VOID,
+  ): void {
+    const { f } = this;
+    this.x1();
+    this.imm64();
+    f.op("i64_add").tee(this.va);
+    f.op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(0x3ff0).op("i32_and").get(table).op("i32_add").tee(this.entry);
+    f.mem("i64_load", 0)
+      .get(this.va)
+      .i64(-4096 + sizeBytes - 1)
+      .op("i64_and", "i64_eq");
+    f.if_(type, hit, miss, true);
+  }
+  private linearAddress(): void {
+    this.f.get(this.va).op("i32_wrap_i64").get(this.entry).mem("i32_load", 8).op("i32_add");
+  }
+  load(op: MemoryOp, sizeBytes: number, signed: boolean): void {
+    const { f } = this;
+    const hit = () => {
+      this.linearAddress();
+      f.mem(op);
+    };
+    const miss = () => {
+      f.get(this.va).i32(sizeBytes).call(this.shared.slowLoad).set(this.b);
+      this.faultIfNoted();
+      f.get(this.b);
+      if (signed) f.op(sizeBytes === 1 ? "i64_extend8_s" : sizeBytes === 2 ? "i64_extend16_s" : "i64_extend32_s");
+    };
+    this.access(this.tlbRead, sizeBytes, hit, miss, I64);
+  }
+  store(op: MemoryOp, sizeBytes: number, value: () => void): void {
+    const { f } = this;
+    const hit = () => {
+      this.linearAddress();
+      value();
+      f.mem(op);
+    };
+    const miss = () => {
+      f.get(this.va).i32(sizeBytes);
+      value();
+      f.call(this.shared.slowStore);
+      this.faultIfNoted();
+      this.recheckCode();
+    };
+    this.access(this.tlbWrite, sizeBytes, hit, miss, VOID);
+  }
+
+  branchIf(condition: () => void): void {
+    condition();
+    this.f.if_(VOID, () => this.jumpRelative());
+    this.ended = false;
+  }
+  jumpRelative(): void {
+    const { f } = this;
+    this.ended = true;
+    if (this.form.near) {
+      f.get(this.ip).get(this.ip);
+      if (this.shortImmediate) f.mem("i32_load16_s", IMM16);
+      else f.mem("i32_load", IMM32);
+      f.op("i32_add").set(this.npcSlot).get(this.npcSlot).get(this.ip).op("i32_le_u");
+      this.leaveIfSpent(() => f.get(this.npcSlot).set(this.ip));
+      f.get(this.npcSlot).set(this.ip).br(this.labels.next);
+    } else {
+      this.pc();
+      this.imm64();
+      f.op("i64_add").set(this.npc);
+      this.imm32();
+      f.i32(0).op("i32_le_s");
+      this.leaveIfSpent(() => f.i32(1).set(this.pcKnown));
+      f.br(this.labels.jump);
+    }
+  }
+  private get npcSlot(): number {
+    return this.t;
+  }
+  jumpTo(target: number): void {
+    const { f } = this;
+    f.get(target).set(this.npc);
+    f.i32(1);
+    this.leaveIfSpent(() => f.i32(1).set(this.pcKnown));
+    // A target in the same page needs no look-up.
+    f.get(this.npc)
+      .i64(-4096)
+      .op("i64_and")
+      .get(this.pcBase)
+      .op("i64_eq")
+      .if_(VOID, () => {
+        f.get(this.npc)
+          .op("i32_wrap_i64")
+          .i32(0xfff)
+          .op("i32_and")
+          .i32(2)
+          .op("i32_shl")
+          .get(this.ipBase)
+          .op("i32_add")
+          .set(this.ip);
+        f.br(this.labels.next);
+      });
+    f.br(this.labels.jump);
+    this.ended = true;
+  }
+  /**
+   * Takes an i32: whether this taken jump goes backwards or through a register. Only there is the budget looked at, so
+   * that every way of running the same instructions stops at the same one.
+   */
+  private leaveIfSpent(prepare: () => void): void {
+    const { f } = this;
+    f.get(this.fuelLocal).i32(0).op("i32_le_s", "i32_and");
+    f.if_(
+      VOID,
+      () => {
+        prepare();
+        f.i32(EXIT_FUEL).set(this.reason).br(this.labels.leave);
+      },
+      undefined,
+      false,
+    );
+  }
+
+  faultIfNoted(): void {
+    this.f.i32(0).mem("i32_load", FAULTED).brIf(this.labels.fault, false);
+  }
+  illegalIfNoted(): void {
+    const { f } = this;
+    f.i32(0)
+      .mem("i32_load", FAULTED)
+      .if_(
+        VOID,
+        () => {
+          f.i32(0).i32(0).mem("i32_store", FAULTED);
+          this.illegal();
+        },
+        undefined,
+        false,
+      );
+  }
+  illegal(): void {
+    this.unretire();
+    this.f.i32(EXIT_ILLEGAL).set(this.reason).br(this.labels.leave);
+  }
+  exit(reason: number): void {
+    if (reason !== EXIT_ECALL) this.unretire();
+    this.f.i32(reason).set(this.reason).br(this.labels.leave);
+    this.ended = true;
+  }
+  /** The instruction at ip was counted at its dispatch but does not retire. */
+  unretire(): void {
+    this.f.get(this.fuelLocal).i32(1).op("i32_add").set(this.fuelLocal);
+  }
+  recheckCode(): void {
+    const { f } = this;
+    f.i32(0)
+      .mem("i32_load", CODE_DROPPED)
+      .if_(
+        VOID,
+        () => {
+          // The slots of a dropped page stay readable until the next look-up.
+          f.i32(0).i32(0).mem("i32_store", CODE_DROPPED);
+          this.nextPc();
+          f.set(this.npc).br(this.labels.jump);
+        },
+        undefined,
+        false,
+      );
+  }
+  fuel(): void {
+    this.f.get(this.fuelLocal);
+  }
+  csrNumber(): void {
+    this.imm32();
+  }
+  zimm(): void {
+    this.f.get(this.ip).mem("i64_load8_u", RS1).i64(3).op("i64_shr_u");
+  }
+  operandFieldIsZero(): void {
+    this.field(RS1).op("i32_eqz");
+  }
+}
