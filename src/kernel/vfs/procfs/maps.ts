@@ -3,7 +3,7 @@ import { PAGE_SIZE } from "../../../arch/sv39.ts";
 import type { AreaStatistics } from "../../../mm/accounting.ts";
 import type { AddressSpace } from "../../../mm/address-space.ts";
 import type { Vma } from "../../../mm/vma.ts";
-import { VM_EXEC, VM_READ, VM_SHARED, VM_WRITE, vmFlagNames } from "../../../mm/vma.ts";
+import { VM_EXEC, VM_MAYSHARE, VM_READ, VM_WRITE, vmFlagNames } from "../../../mm/vma.ts";
 
 const NAME_COLUMN = 73;
 
@@ -15,10 +15,11 @@ function hex(value: number, width: number): string {
 export function areaName(space: AddressSpace, area: Vma): string {
   if (area.file) return area.file.name();
   if (area.label) return area.label;
+  if (area.object) return "/dev/zero (deleted)"; // shared anonymous memory is an unlinked shmem file, as in Linux
   const { brkStart, brk, stackTop } = space.layout;
   if (area.start < brk && area.end > brkStart) return "[heap]";
   if (area.start < stackTop && area.end >= stackTop) return "[stack]";
-  return "";
+  return area.anonName === null ? "" : `[anon:${area.anonName}]`;
 }
 
 /** One line of /proc/PID/maps, with its newline. */
@@ -28,9 +29,9 @@ export function mapsLine(space: AddressSpace, area: Vma): string {
     (flags & VM_READ ? "r" : "-") +
     (flags & VM_WRITE ? "w" : "-") +
     (flags & VM_EXEC ? "x" : "-") +
-    (flags & VM_SHARED ? "s" : "p");
-  const dev = area.file?.dev ?? 0;
-  const offset = area.file ? area.pageOffset * PAGE_SIZE : 0;
+    (flags & VM_MAYSHARE ? "s" : "p");
+  const dev = area.file?.dev ?? (area.object ? 1 : 0);
+  const offset = area.object ? area.pageOffset * PAGE_SIZE : 0;
   const head =
     `${hex(area.start, 8)}-${hex(area.end, 8)} ${permissions} ${hex(offset, 8)} ` +
     `${hex(Math.floor(dev / 256) & 0xfff, 2)}:${hex(dev & 0xff, 2)} ${area.file?.ino ?? 0}`;

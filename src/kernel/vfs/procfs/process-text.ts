@@ -65,7 +65,7 @@ export function renderStatus(task: Task): string {
     `Name:\t${task.name.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}\nUmask:\t${(task.fs?.umask ?? 0).toString(8).padStart(4, "0")}\n` +
     `State:\t${letter} (${word})\nTgid:\t${process.pid}\nNgid:\t0\nPid:\t${task.tid}\nPPid:\t${process.parent?.pid ?? 0}\nTracerPid:\t0\n` +
     `Uid:\t${c.uid}\t${c.euid}\t${c.suid}\t${c.fsuid}\nGid:\t${c.gid}\t${c.egid}\t${c.sgid}\t${c.fsgid}\n` +
-    `FDSize:\t${task.files?.size ?? 0}\nGroups:\t${c.groups.join(" ")} \n` +
+    `FDSize:\t${task.files?.end ?? 0}\nGroups:\t${c.groups.join(" ")} \n` +
     `NStgid:\t${process.pid}\nNSpid:\t${task.tid}\nNSpgid:\t${process.group.id}\nNSsid:\t${process.session.id}\n` +
     (space ? memoryRows(space) : "") +
     `CoreDumping:\t0\nTHP_enabled:\t0\nThreads:\t${process.threads.size}\nSigQ:\t0/7822\n` +
@@ -89,7 +89,7 @@ export function renderStat(task: Task): string {
   const space = alive ? task.space : null;
   const [letter] = STATE_LETTERS[task.state];
   const terminal = p.session.terminal?.deviceNumber ?? 0;
-  const foreground = p.session.terminal?.foregroundGroup ?? -1;
+  const foreground = p.session.terminal?.foreground?.id ?? -1;
   const faults = space?.faults ?? { minor: 0, major: 0 };
   const layout = space?.layout;
   const fields: (string | number)[] = [

@@ -3,7 +3,6 @@ import { EINVAL } from "../../../abi/errno.ts";
 import type { OvercommitMode } from "../../../mm/contracts.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Task } from "../../task.ts";
-import { renderMounts } from "./mounts-text.ts";
 import { directory, link, type NodeMaker, text } from "./nodes.ts";
 import { renderCpuinfo, renderLoadavg, renderMeminfo, renderStat, renderSwaps, renderUptime, renderVmstat } from "./system-text.ts";
 

@@ -1,0 +1,86 @@
+// A Node process as the place where machines run: clock, random numbers, folders, swap files and the event loop.
+import { randomFillSync } from "node:crypto";
+import { statSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import type { HostFiles } from "../../kernel/vfs/host-files.ts";
+import { HostError, type MachineHost } from "../../machine/host.ts";
+import { NodeFiles } from "./files.ts";
+import { SwapFile } from "./swap-file.ts";
+
+export class NodeHost implements MachineHost {
+  readonly clock = {
+    monotonicNs: () => performance.now() * 1e6,
+    realtime: () => {
+      const ms = performance.timeOrigin + performance.now();
+      const seconds = Math.floor(ms / 1000);
+      return { seconds, nanoseconds: Math.floor((ms - seconds * 1000) * 1e6) };
+    },
+  };
+  private sleeper: (() => void) | null = null;
+  private woken = false;
+
+  entropy(bytes: Uint8Array): void {
+    randomFillSync(bytes);
+  }
+
+  openFolder(path: string): HostFiles {
+    let isFolder: boolean;
+    try {
+      isFolder = statSync(path).isDirectory();
+    } catch (error) {
+      throw new HostError(`cannot use folder ${path}: ${reason(error)}`);
+    }
+    if (!isFolder) throw new HostError(`cannot use folder ${path}: it is not a folder`);
+    try {
+      return new NodeFiles(path);
+    } catch (error) {
+      throw new HostError(`cannot use folder ${path}: ${reason(error)}`);
+    }
+  }
+
+  openSwap(sizeBytes: number, path: string | null): SwapFile {
+    try {
+      return new SwapFile(sizeBytes, path ?? undefined);
+    } catch (error) {
+      throw new HostError(`cannot make the swap file${path === null ? "" : ` ${path}`}: ${reason(error)}`);
+    }
+  }
+
+  breathe(): Promise<void> {
+    return setImmediate();
+  }
+
+  sleep(milliseconds: number): Promise<void> {
+    if (this.woken) {
+      this.woken = false;
+      return setImmediate();
+    }
+    return new Promise((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        this.sleeper = null;
+        resolve();
+      };
+      const timer = setTimeout(finish, milliseconds);
+      this.sleeper = finish;
+    });
+  }
+
+  wakeUp(): void {
+    if (this.sleeper) this.sleeper();
+    else this.woken = true;
+  }
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  ENOSPC: "no space left on the device",
+  ENOTDIR: "a part of the path is not a folder",
+  EISDIR: "it is a folder",
+};
+
+function reason(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return (code !== undefined && REASONS[code]) || message || String(error);
+}

@@ -1,0 +1,96 @@
+// Lays out the guest's file tree: the root (folder below and writes in memory, or the folder itself), mounts, /proc, /dev, /sys, /run.
+import { AT_FDCWD, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, O_RDWR } from "../abi/fcntl.ts";
+import { ROOT_CREDENTIALS } from "../kernel/credentials.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { LinuxError } from "../kernel/linux-error.ts";
+import type { Task } from "../kernel/task.ts";
+import { openConsole } from "../kernel/tty/terminal-state.ts";
+import { BaseFs } from "../kernel/vfs/basefs.ts";
+import { createDevFs, DevPtsFs, registerMemoryDevices } from "../kernel/vfs/devfs.ts";
+import { FsContext } from "../kernel/vfs/fs-context.ts";
+import type { FileSystem } from "../kernel/vfs/inode.ts";
+import type { OpenFile } from "../kernel/vfs/open-file.ts";
+import { OverlayFs } from "../kernel/vfs/overlayfs.ts";
+import { ProcFileSystem } from "../kernel/vfs/procfs/procfs.ts";
+import { TmpFs } from "../kernel/vfs/tmpfs.ts";
+import { makeDirectory } from "../kernel/vfs/vfs-change.ts";
+import { HostError, type MachineHost } from "./host.ts";
+
+export interface MountRequest {
+  /** Folder of the host. */
+  host: string;
+  /** Absolute path in the guest; made if it is not there. */
+  guest: string;
+  readOnly?: boolean;
+}
+
+export interface TreeOptions {
+  root: string;
+  writable?: boolean;
+  mounts?: readonly MountRequest[];
+}
+
+/** Who walks the tree before there is a process: root at "/". */
+function bootTask(k: Kernel): Task {
+  const { root } = k.vfs;
+  return { kernel: k, credentials: ROOT_CREDENTIALS, fs: new FsContext(root, root, 0) } as unknown as Task;
+}
+
+export function mountFileSystems(k: Kernel, host: MachineHost, options: TreeOptions): void {
+  const { vfs } = k;
+  const folder = host.openFolder(options.root);
+  const root = options.writable ? new BaseFs(vfs, folder, { writable: true, shared: false }) : new OverlayFs(vfs, folder);
+  vfs.setRoot(vfs.mounts.createRoot(root));
+  registerMemoryDevices(vfs);
+  const t = bootTask(k);
+  const quiet = MS_NOSUID | MS_NODEV;
+  mountAt(k, t, "/proc", new ProcFileSystem(k), quiet | MS_NOEXEC);
+  mountAt(k, t, "/dev", createDevFs(vfs), MS_NOSUID);
+  mountAt(k, t, "/dev/pts", new DevPtsFs(vfs, k.ipc.terminals.ptys), MS_NOSUID | MS_NOEXEC);
+  mountAt(k, t, "/dev/shm", new TmpFs(vfs, "tmpfs"), quiet);
+  mountAt(k, t, "/sys", new TmpFs(vfs, "sysfs", { type: "sysfs", mode: 0o555 }), quiet | MS_NOEXEC);
+  mountAt(k, t, "/run", new TmpFs(vfs, "tmpfs", { mode: 0o755 }), quiet);
+  ensureDirectory(k, t, "/run/lock", 0o1777);
+  ensureDirectory(k, t, "/tmp", 0o1777);
+  for (const request of options.mounts ?? []) mountFolder(k, t, host, request);
+}
+
+function mountFolder(k: Kernel, t: Task, host: MachineHost, request: MountRequest): void {
+  const fs = new BaseFs(k.vfs, host.openFolder(request.host), { writable: !request.readOnly, shared: true });
+  mountAt(k, t, request.guest, fs, MS_NODEV | (request.readOnly ? MS_RDONLY : 0));
+}
+
+function mountAt(k: Kernel, t: Task, at: string, fs: FileSystem, flags: number): void {
+  ensureDirectory(k, t, at, 0o755);
+  try {
+    k.vfs.mounts.mount(fs, k.vfs.resolveDirectory(t, AT_FDCWD, at), flags);
+  } catch (error) {
+    if (error instanceof LinuxError) throw new HostError(`cannot mount at ${at} in the guest (error ${error.errno})`);
+    throw error;
+  }
+}
+
+/** mkdir -p; what is there already stays as it is. */
+function ensureDirectory(k: Kernel, t: Task, path: string, mode: number): void {
+  const parts = path.split("/").filter((part) => part !== "");
+  for (let i = 1; i <= parts.length; i++) {
+    const text = `/${parts.slice(0, i).join("/")}`;
+    try {
+      k.vfs.resolve(t, AT_FDCWD, text);
+    } catch (error) {
+      if (!(error instanceof LinuxError)) throw error;
+      try {
+        makeDirectory(k.vfs, t, AT_FDCWD, text, i === parts.length ? mode : 0o755);
+      } catch (failure) {
+        if (!(failure instanceof LinuxError)) throw failure;
+        throw new HostError(`cannot make the folder ${text} in the guest (error ${failure.errno})`);
+      }
+    }
+  }
+}
+
+/** Standard input, output and error of a program on the console: /dev/console three times. */
+export function consoleFiles(k: Kernel): OpenFile[] {
+  const place = k.vfs.resolve(bootTask(k), AT_FDCWD, "/dev/console");
+  return [0, 1, 2].map(() => openConsole(k, place.dentry.inode!, place, O_RDWR));
+}

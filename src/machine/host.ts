@@ -1,0 +1,23 @@
+// What a machine needs of the place it runs in (Node, a browser worker, a test). Everything that is not computed comes through here.
+import type { HostClock } from "../kernel/clock.ts";
+import type { HostFiles } from "../kernel/vfs/host-files.ts";
+import type { SwapDevice } from "../mm/contracts.ts";
+
+export interface MachineHost {
+  readonly clock: HostClock;
+  /** Fills with random bytes (only used without a seed). */
+  entropy(bytes: Uint8Array): void;
+  /** The folder of that name for the guest's file system. Throws HostError with one clear line when it cannot be used. */
+  openFolder(path: string): HostFiles;
+  openSwap(sizeBytes: number, path: string | null): SwapDevice & { close?(): void };
+  /** Lets the event loop run: input arrives, timers fire. */
+  breathe(): Promise<void>;
+  /** Resolves after about this time, or at once when wakeUp() is called. */
+  sleep(milliseconds: number): Promise<void>;
+  wakeUp(): void;
+}
+
+/** A user's mistake or a host's refusal, said in one line. */
+export class HostError extends Error {
+  override readonly name = "HostError";
+}

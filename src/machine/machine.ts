@@ -1,0 +1,300 @@
+// The composition root: hart, memory manager, kernel and file systems of one machine, and the loop that turns its crank.
+// What the host gives comes through MachineHost; the command line and the browser are above.
+import { Hart } from "../cpu/hart.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import type { Process } from "../kernel/process.ts";
+import type { Task } from "../kernel/task.ts";
+import { adoptConsole, connectConsole } from "../kernel/tty/terminal-state.ts";
+import { type ConsoleHost, type ConsoleTty, HostInputFile, HostOutputFile, type WindowSize } from "../kernel/tty/console.ts";
+import type { OpenFile } from "../kernel/vfs/open-file.ts";
+import type { OvercommitMode } from "../mm/contracts.ts";
+import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
+import { consoleFiles, mountFileSystems, type MountRequest } from "./file-systems.ts";
+import { HostError, type MachineHost } from "./host.ts";
+import { type MachineReport, type ProcessReport, reportMachine, reportProcess } from "./report.ts";
+import { parseSize } from "./sizes.ts";
+
+export interface MachineOptions {
+  /** Physical memory: "256M" (default) or bytes. */
+  memory?: string | number;
+  /** Swap file size; default 0: none. */
+  swap?: string | number;
+  swapFile?: string | null;
+  policy?: string;
+  overcommit?: OvercommitMode;
+  overcommitRatio?: number;
+  /** Reproducible run: clock, scheduling and random numbers follow from it. */
+  seed?: number | null;
+  /** Host folder with the guest's root. */
+  root: string;
+  /** Writes go to the root folder itself; default: to memory. */
+  writable?: boolean;
+  mounts?: readonly MountRequest[];
+  strace?: ((line: string) => void) | null;
+  /** Kernel messages, a line each (the out-of-memory killer speaks here). */
+  log?: (line: string) => void;
+  hostname?: string;
+}
+
+export interface SpawnRequest {
+  /** Added to the default environment. */
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+  /** Text or bytes for standard input; null: end of file at once; undefined: fed later by MachineProcess.write(). */
+  stdin?: string | Uint8Array | null;
+  /** Takes output as it comes; default: collected for wait(). */
+  stdout?: (bytes: Uint8Array) => void;
+  stderr?: (bytes: Uint8Array) => void;
+  /** A terminal instead of three pipes; input by MachineProcess.write(). */
+  terminal?: { host: ConsoleHost; size: WindowSize };
+}
+
+/** PATH and friends as a login on Debian gives them. */
+const DEFAULT_ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/root",
+  LANG: "C.UTF-8",
+};
+
+/** Instructions per step: a few milliseconds, so that input and timers of the host are served. */
+const STEP_INSTRUCTIONS = 4_000_000;
+const STEPS_PER_BREATH_MS = 12;
+const MIN_MEMORY = 1 << 20;
+/** Longest uninterrupted sleep: a host timer has 31 bits of milliseconds. */
+const MAX_SLEEP_MS = 60_000;
+
+export class Machine {
+  readonly host: MachineHost;
+  readonly kernel: Kernel;
+  private readonly swap: { close?(): void } | null;
+  private looping: Promise<void> | null = null;
+  private readonly processes = new Map<number, MachineProcess>();
+  private readonly finalReports: ProcessReport[] = [];
+  /** Keep a report of every process as it ends (Machine.report()). */
+  keepReports = false;
+  private stopped = false;
+
+  constructor(options: MachineOptions, host: MachineHost) {
+    this.host = host;
+    const ramBytes = sizeOption(options.memory ?? "256M", "memory");
+    if (ramBytes < MIN_MEMORY) throw new HostError(`memory of ${ramBytes} bytes: at least 1M is needed`);
+    const swapBytes = sizeOption(options.swap ?? 0, "swap");
+    const swapDevice = swapBytes > 0 ? host.openSwap(swapBytes, options.swapFile ?? null) : null;
+    this.swap = swapDevice;
+    this.kernel = new Kernel({
+      hart: Hart.create({ ramBytes: ramBytes - (ramBytes % 4096) }),
+      ramBytes: ramBytes - (ramBytes % 4096),
+      swapDevice,
+      policy: options.policy,
+      overcommit: options.overcommit,
+      overcommitRatio: options.overcommitRatio,
+      seed: options.seed ?? null,
+      clock: host.clock,
+      entropy: (bytes) => host.entropy(bytes),
+      strace: options.strace ?? null,
+      log: options.log,
+      hostname: options.hostname,
+    });
+    this.kernel.beforeRelease = (task) => this.lastLook(task);
+    this.kernel.onExit = (process) => this.ended(process);
+    mountFileSystems(this.kernel, host, options);
+  }
+
+  /**
+   * Starts a program; `args` are without argv[0]. A name without "/" is looked up in PATH. Throws LinuxError (ENOENT, EACCES,
+   * ENOEXEC, ...) when it cannot be executed.
+   */
+  spawn(path: string, args: readonly string[] = [], request: SpawnRequest = {}): MachineProcess {
+    const environment = { ...DEFAULT_ENVIRONMENT, ...request.env };
+    const handle = new MachineProcess(this, request);
+    const { console, files } = handle.connect(this.kernel);
+    const process = this.kernel.spawn({
+      path,
+      argv: [path, ...args],
+      env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+      cwd: request.cwd,
+      files,
+      prepare: (made) => {
+        if (console !== null) adoptConsole(this.kernel, made.leader);
+      },
+    });
+    handle.process = process;
+    this.processes.set(process.pid, handle);
+    this.wake();
+    return handle;
+  }
+
+  /** Makes sure that the loop runs, and that it looks at the world at once. */
+  wake(): void {
+    this.host.wakeUp();
+    if (this.looping === null && !this.stopped) {
+      this.looping = this.loop().finally(() => {
+        this.looping = null;
+      });
+    }
+  }
+
+  /** Ends every process (SIGKILL) and the loop. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.host.wakeUp();
+    await this.looping;
+  }
+
+  /** Writes dirty pages of writable folders back and closes the swap file. Nothing runs afterwards. Returns 0 or -errno. */
+  close(): number {
+    this.stopped = true;
+    const result = this.kernel.vfs.sync();
+    this.swap?.close?.();
+    return result;
+  }
+
+  /** The memory report: living processes as they are, ended ones as they were before their memory was given back. */
+  report(): MachineReport {
+    const living = [...this.kernel.processes.values()].filter((p) => p.state === "alive").map((p) => reportProcess(p.liveThread!));
+    return reportMachine(this.kernel, [...this.finalReports, ...living]);
+  }
+
+  private lastLook(task: Task): void {
+    if (this.keepReports && task.space.users === 1) this.finalReports.push(reportProcess(task));
+  }
+
+  private ended(process: Process): void {
+    this.processes.get(process.pid)?.finished(process);
+    this.processes.delete(process.pid);
+  }
+
+  private async loop(): Promise<void> {
+    const { kernel, host } = this;
+    let lastBreath = host.clock.monotonicNs();
+    while (!this.stopped) {
+      const result = kernel.step(STEP_INSTRUCTIONS);
+      if (result.kind === "finished") return;
+      if (result.kind === "idle") {
+        const wait = (result.untilNs - kernel.clock.monotonicNs()) / 1e6;
+        if (wait > 0) await host.sleep(Math.min(wait, MAX_SLEEP_MS));
+        else await host.breathe();
+        lastBreath = host.clock.monotonicNs();
+      } else if ((host.clock.monotonicNs() - lastBreath) / 1e6 > STEPS_PER_BREATH_MS) {
+        await host.breathe();
+        lastBreath = host.clock.monotonicNs();
+      }
+    }
+  }
+}
+
+function sizeOption(value: string | number, name: string): number {
+  const bytes = parseSize(value);
+  if (bytes === null) throw new HostError(`${name} "${value}" is not a size such as 64M`);
+  return bytes;
+}
+
+export interface Completion {
+  /** As a shell counts: the exit status, or 128 + the signal that killed it. */
+  code: number;
+  /** null unless a signal ended it. */
+  signal: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A program that the machine's user started. */
+export class MachineProcess {
+  process!: Process;
+  private readonly machine: Machine;
+  private readonly request: SpawnRequest;
+  private input: HostInputFile | null = null;
+  private console: ConsoleTty | null = null;
+  private readonly output: Uint8Array[] = [];
+  private readonly errors: Uint8Array[] = [];
+  private completion: Completion | null = null;
+  private waiters: ((completion: Completion) => void)[] = [];
+
+  constructor(machine: Machine, request: SpawnRequest) {
+    this.machine = machine;
+    this.request = request;
+  }
+
+  /** Makes the standard descriptors. */
+  connect(kernel: Kernel): { console: ConsoleTty | null; files: (OpenFile | null)[] } {
+    const { terminal, stdin } = this.request;
+    if (terminal) {
+      this.console = connectConsole(kernel, terminal.host, terminal.size);
+      return { console: this.console, files: consoleFiles(kernel) };
+    }
+    this.input = new HostInputFile(kernel);
+    if (stdin !== undefined) {
+      if (stdin !== null) this.input.feed(typeof stdin === "string" ? encodeUtf8(stdin) : stdin);
+      this.input.end();
+    }
+    const out = new HostOutputFile(kernel, { write: this.request.stdout ?? ((bytes) => this.output.push(bytes)) });
+    const err = new HostOutputFile(kernel, { write: this.request.stderr ?? ((bytes) => this.errors.push(bytes)) });
+    return { console: null, files: [this.input, out, err] };
+  }
+
+  /** Standard input: keys of the terminal, or bytes of the pipe. */
+  write(data: string | Uint8Array): void {
+    const bytes = typeof data === "string" ? encodeUtf8(data) : data;
+    if (this.console) this.console.input(bytes);
+    else this.input?.feed(bytes);
+    this.machine.wake();
+  }
+
+  /** No more standard input. */
+  end(): void {
+    this.input?.end();
+    this.machine.wake();
+  }
+
+  /** Bytes written and not read yet. */
+  get bufferedInput(): number {
+    return this.input?.bufferedBytes ?? 0;
+  }
+
+  resize(size: WindowSize): void {
+    this.console?.resize(size);
+    this.machine.wake();
+  }
+
+  hangUp(): void {
+    this.console?.hangUp();
+    this.machine.wake();
+  }
+
+  /** Output collected so far (when no stdout taker was given). */
+  get collectedOutput(): string {
+    return decode(this.output);
+  }
+
+  get isRunning(): boolean {
+    return this.completion === null;
+  }
+
+  /** Resolves when the program has ended. */
+  wait(): Promise<Completion> {
+    if (this.completion) return Promise.resolve(this.completion);
+    return new Promise((resolve) => this.waiters.push(resolve));
+  }
+
+  finished(process: Process): void {
+    const signal = process.exitStatus & 0x7f;
+    this.completion = {
+      code: process.shellStatus,
+      signal: signal === 0 ? null : signal,
+      stdout: decode(this.output),
+      stderr: decode(this.errors),
+    };
+    for (const resolve of this.waiters) resolve(this.completion);
+    this.waiters = [];
+  }
+}
+
+function decode(chunks: readonly Uint8Array[]): string {
+  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return decodeUtf8(whole);
+}
