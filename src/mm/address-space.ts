@@ -11,6 +11,7 @@ import { madvise } from "./advise.ts";
 import { brk } from "./brk.ts";
 import type { Access, AreaFile, FaultResult } from "./contracts.ts";
 import { handleFault } from "./fault.ts";
+import { expandDown } from "./grow-stack.ts";
 import type { MemoryManager } from "./memory-manager.ts";
 import type { MemoryObject } from "./memory-object.ts";
 import { mincore } from "./mincore.ts";
@@ -20,12 +21,12 @@ import { mprotect } from "./mprotect.ts";
 import { mremap } from "./mremap.ts";
 import { msync } from "./msync.ts";
 import { munmap, unmapAll } from "./munmap.ts";
-import type { PageTable } from "./page-table.ts";
+import { PageTable } from "./page-table.ts";
 import { remapFilePages } from "./remap-file-pages.ts";
 import { setAreaName } from "./set-area-name.ts";
 import * as user from "./user-access.ts";
 import { VmaList } from "./vma-list.ts";
-import { VM_ACCESS_FLAGS, VM_EXEC, VM_GROWSDOWN, VM_SHARED, VM_WRITE } from "./vma.ts";
+import { VM_ACCESS_FLAGS, VM_EXEC, VM_GROWSDOWN, VM_SHARED, VM_WRITE, type Vma } from "./vma.ts";
 
 /** vm.max_map_count: areas one space may have. */
 export const MAX_MAP_COUNT = 65530;
@@ -77,7 +78,7 @@ export type FrameKey = { object: MemoryObject; index: number } | { space: Addres
 const DEFAULT_MMAP_BASE = 0x3f_f7ff_f000;
 
 export class AddressSpace {
-  readonly manager: MemoryManager;
+  readonly mm: MemoryManager;
   readonly id: number;
   readonly table: PageTable;
   readonly areas = new VmaList();
@@ -115,7 +116,7 @@ export class AddressSpace {
   stackPages = 0;
   execPages = 0;
   lockedPages = 0;
-  /** VmHWM in pages: raised by whoever adds to `counters` (see residentGrew) and by readers. */
+  /** VmHWM in pages: raised by whoever adds to `counters` (see noteResidentPeak) and by readers. */
   peakResidentPages = 0;
   /** mlockall(MCL_FUTURE): VM_LOCKED and VM_LOCKONFAULT given to every new area (mm->def_flags). */
   defaultFlags = 0;
@@ -123,14 +124,15 @@ export class AddressSpace {
   mmapMinAddress = 65536;
   /** vm.max_map_count. */
   maxMapCount = MAX_MAP_COUNT;
-  /** Where heap randomisation, ... end is the kernel's business; false once the space has been torn down. */
+  /** False once the space has been torn down. */
   alive = true;
   private lastAnonVma = 0;
 
-  constructor(manager: MemoryManager, id: number, table: PageTable) {
-    this.manager = manager;
+  /** Precondition: one frame is reserved, for the root table. Made by MemoryManager.createSpace() and forkSpace(). */
+  constructor(mm: MemoryManager, id: number) {
+    this.mm = mm;
     this.id = id;
-    this.table = table;
+    this.table = new PageTable(mm, this);
   }
 
   get rootPfn(): Pfn {
@@ -154,7 +156,21 @@ export class AddressSpace {
     if (--this.users > 0) return;
     unmapAll(this);
     this.alive = false;
-    this.manager.destroySpace(this);
+    this.mm.teardownSpace(this);
+  }
+
+  /** What fork gives the child besides areas and pages (mm_init, dup_mmap): not mlockall's promise, not resident counters. */
+  copySettingsFrom(parent: AddressSpace): void {
+    Object.assign(this.layout, parent.layout);
+    Object.assign(this.limits, parent.limits);
+    this.mmapMinAddress = parent.mmapMinAddress;
+    this.maxMapCount = parent.maxMapCount;
+    this.lastAnonVma = parent.lastAnonVma;
+  }
+
+  /** Grows the VM_GROWSDOWN area above `address` down to it (expand_stack); null: not possible, SEGV_MAPERR. */
+  expandDown(address: number): Vma | null {
+    return expandDown(this, address);
   }
 
   /** Identities for Vma.anonVma; compared only within this space. */
@@ -162,8 +178,8 @@ export class AddressSpace {
     return ++this.lastAnonVma;
   }
 
-  /** update_hiwater_rss(): to be called after resident pages were added, before any are taken away. */
-  residentGrew(): void {
+  /** update_hiwater_rss(): to be called before resident pages are taken away, and by readers. */
+  noteResidentPeak(): void {
     const { anonymous, file, shmem } = this.counters;
     const now = anonymous + file + shmem;
     if (now > this.peakResidentPages) this.peakResidentPages = now;
@@ -225,7 +241,7 @@ export class AddressSpace {
 
   /** Counts minor, major and copies, and traces. */
   handleFault(address: number, access: Access): FaultResult {
-    return handleFault(this, address, access);
+    return handleFault(this.mm, this, address, access);
   }
 
   copyIn(address: number, into: Uint8Array, from = 0, to = into.length): number {
@@ -281,7 +297,7 @@ export class AddressSpace {
     return user.frameKey(this, address);
   }
 
-  statistics(area: import("./vma.ts").Vma): AreaStatistics {
+  statistics(area: Vma): AreaStatistics {
     return areaStatistics(this, area);
   }
   /** /proc/PID/pagemap: out[0] low word, out[1] high word. */

@@ -169,6 +169,35 @@ export class Vma {
     if ((this.flags & VM_GROWSDOWN) === 0) return this.startVpn;
     return this.startVpn > STACK_GUARD_GAP_PAGES ? this.startVpn - STACK_GUARD_GAP_PAGES : 0;
   }
+  /**
+   * anon_vma_prepare(): to be called before the first private page enters the area. Reuses a neighbour's identity where the
+   * two could become one area later, so that mprotect back and forth merges again.
+   */
+  prepareAnonVma(): void {
+    if (this.anonVma !== 0) return;
+    const { next, prev } = this;
+    this.anonVmaSole = true;
+    if (next !== null && next.anonVma !== 0 && next.anonVmaSole && identityMayBeShared(this, next)) {
+      this.anonVma = next.anonVma;
+    } else if (prev !== null && prev.anonVma !== 0 && prev.anonVmaSole && identityMayBeShared(prev, this)) {
+      this.anonVma = prev.anonVma;
+    } else {
+      this.anonVma = this.space.newAnonVma();
+    }
+  }
+
+  /** vm_area_dup() and anon_vma_fork(): the area as a forked child has it, linked to object and file, not yet in a list. */
+  copyFor(child: AddressSpace): Vma {
+    const flags = this.flags & ~VM_LOCKED_MASK;
+    const copy = new Vma(child, this.startVpn, this.endVpn, flags, this.object, this.file, this.pageOffset, this.label);
+    copy.anonName = this.anonName;
+    if (this.anonVma !== 0 && (flags & VM_WIPEONFORK) === 0) {
+      copy.anonVma = child.newAnonVma();
+      copy.anonVmaSole = false;
+    }
+    linkArea(copy);
+    return copy;
+  }
 }
 
 /** Enters an area into its object's books and takes the references it owns. To be called when it joins a list. */
@@ -259,21 +288,4 @@ function identityMayBeShared(a: Vma, b: Vma): boolean {
     ((a.flags ^ b.flags) & ~VM_ACCESS_FLAGS) === 0 &&
     b.pageOffset === a.pageOffset + a.pageCount
   );
-}
-
-/**
- * anon_vma_prepare(): to be called before the first private page enters an area (`area.anonVma === 0`). Reuses a
- * neighbour's identity where the two could become one area later, so that mprotect back and forth merges again.
- */
-export function prepareAnonVma(area: Vma): void {
-  if (area.anonVma !== 0) return;
-  const { next, prev } = area;
-  area.anonVmaSole = true;
-  if (next !== null && next.anonVma !== 0 && next.anonVmaSole && identityMayBeShared(area, next)) {
-    area.anonVma = next.anonVma;
-  } else if (prev !== null && prev.anonVma !== 0 && prev.anonVmaSole && identityMayBeShared(prev, area)) {
-    area.anonVma = prev.anonVma;
-  } else {
-    area.anonVma = area.space.newAnonVma();
-  }
 }
