@@ -230,7 +230,8 @@ class ProgramWriter {
       case "c.addi":
       case "c.lui": {
         const rd = this.targetNotZero();
-        this.emit(name, { rd: name === "c.lui" && rd === 2 ? 1 : rd, imm: notZero });
+        // With rd = x2 c.lui would be c.addi16sp.
+        this.emit(name === "c.lui" && rd === 2 ? "c.addi" : name, { rd, imm: notZero });
         return;
       }
       case "c.addiw":
