@@ -29,6 +29,11 @@ export interface InterpreterLabels {
   readonly leave: Label;
 }
 
+/** Whether no instruction follows this one in its handler or behind it. */
+function alwaysLeaves({ row }: Form): boolean {
+  return row.format === "J" || row.name === "jalr" || row.name === "ecall" || row.name === "ebreak";
+}
+
 export class InterpreterEmitter implements Emitter {
   readonly f: FunctionBuilder;
   readonly shared: SharedFunctions;
@@ -51,8 +56,6 @@ export class InterpreterEmitter implements Emitter {
   private readonly va: number;
   private readonly entry: number;
   private form!: Form;
-  /** Set when the handler ended by itself (jump, exit), so that nothing follows it. */
-  private ended = false;
   labels!: InterpreterLabels;
 
   constructor(f: FunctionBuilder, shared: SharedFunctions, floats: FloatHelpers, fuelLocal: number) {
@@ -81,13 +84,12 @@ export class InterpreterEmitter implements Emitter {
   handler(forms: readonly { form: Form; meaning: (e: Emitter) => void }[]): void {
     forms.forEach(({ form, meaning }, i) => {
       this.form = form;
-      this.ended = false;
       meaning(this);
       if (i === forms.length - 1) return;
       this.advance();
       this.f.get(this.fuelLocal).i32(1).op("i32_sub").set(this.fuelLocal);
     });
-    if (this.ended) return;
+    if (alwaysLeaves(forms[forms.length - 1].form)) return;
     this.advance();
     this.f.br(this.labels.next);
   }
@@ -237,11 +239,9 @@ export class InterpreterEmitter implements Emitter {
   branchIf(condition: () => void): void {
     condition();
     this.f.if_(VOID, () => this.jumpRelative());
-    this.ended = false;
   }
   jumpRelative(): void {
     const { f } = this;
-    this.ended = true;
     if (this.form.near) {
       f.get(this.ip).get(this.ip);
       if (this.shortImmediate) f.mem("i32_load16_s", IMM16);
@@ -286,7 +286,6 @@ export class InterpreterEmitter implements Emitter {
         f.br(this.labels.next);
       });
     f.br(this.labels.jump);
-    this.ended = true;
   }
   /**
    * Takes an i32: whether this taken jump goes backwards or through a register. Only there is the budget looked at, so
@@ -330,7 +329,6 @@ export class InterpreterEmitter implements Emitter {
   exit(reason: number): void {
     if (reason !== EXIT_ECALL) this.unretire();
     this.f.i32(reason).set(this.reason).br(this.labels.leave);
-    this.ended = true;
   }
   /** The instruction at ip was counted at its dispatch but does not retire. */
   unretire(): void {

@@ -32,6 +32,11 @@ function add(name: string, format: Format, match: number, mask: number): void {
   rows.push({ name, format, match: match >>> 0, mask: mask >>> 0 });
 }
 
+/** One row a name; an empty name is a gap in the numbering. */
+function family(names: string[], row: (name: string, i: number) => void): void {
+  for (let i = 0; i < names.length; i++) if (names[i] !== "") row(names[i], i);
+}
+
 const opcode = 0x7f;
 const f3 = (value: number) => value << 12;
 const f7 = (value: number) => value << 25;
@@ -42,16 +47,14 @@ add("lui", "U", 0x37, opcode);
 add("auipc", "U", 0x17, opcode);
 add("jal", "J", 0x6f, opcode);
 add("jalr", "I", 0x67, OP_F3);
-["beq", "bne", "", "", "blt", "bge", "bltu", "bgeu"].forEach((name, i) => name && add(name, "B", 0x63 | f3(i), OP_F3));
-["lb", "lh", "lw", "ld", "lbu", "lhu", "lwu"].forEach((name, i) => add(name, "I", 0x03 | f3(i), OP_F3));
-["sb", "sh", "sw", "sd"].forEach((name, i) => add(name, "S", 0x23 | f3(i), OP_F3));
-["addi", "", "slti", "sltiu", "xori", "", "ori", "andi"].forEach(
-  (name, i) => name && add(name, "I", 0x13 | f3(i), OP_F3),
-);
+family(["beq", "bne", "", "", "blt", "bge", "bltu", "bgeu"], (name, i) => add(name, "B", 0x63 | f3(i), OP_F3));
+family(["lb", "lh", "lw", "ld", "lbu", "lhu", "lwu"], (name, i) => add(name, "I", 0x03 | f3(i), OP_F3));
+family(["sb", "sh", "sw", "sd"], (name, i) => add(name, "S", 0x23 | f3(i), OP_F3));
+family(["addi", "", "slti", "sltiu", "xori", "", "ori", "andi"], (name, i) => add(name, "I", 0x13 | f3(i), OP_F3));
 add("slli", "SHIFT", 0x13 | f3(1), OP_F3 | f7(0x7e));
 add("srli", "SHIFT", 0x13 | f3(5), OP_F3 | f7(0x7e));
 add("srai", "SHIFT", 0x13 | f3(5) | f7(0x20), OP_F3 | f7(0x7e));
-["add", "sll", "slt", "sltu", "xor", "srl", "or", "and"].forEach((name, i) => add(name, "R", 0x33 | f3(i), OP_F3_F7));
+family(["add", "sll", "slt", "sltu", "xor", "srl", "or", "and"], (name, i) => add(name, "R", 0x33 | f3(i), OP_F3_F7));
 add("sub", "R", 0x33 | f7(0x20), OP_F3_F7);
 add("sra", "R", 0x33 | f3(5) | f7(0x20), OP_F3_F7);
 add("addiw", "I", 0x1b, OP_F3);
@@ -67,14 +70,14 @@ add("fence", "NONE", 0x0f, OP_F3);
 add("fence.i", "NONE", 0x0f | f3(1), OP_F3);
 add("ecall", "NONE", 0x73, 0xffffffff);
 add("ebreak", "NONE", 0x100073, 0xffffffff);
-["csrrw", "csrrs", "csrrc"].forEach((name, i) => add(name, "CSR", 0x73 | f3(i + 1), OP_F3));
-["csrrwi", "csrrsi", "csrrci"].forEach((name, i) => add(name, "CSRI", 0x73 | f3(i + 5), OP_F3));
+family(["csrrw", "csrrs", "csrrc"], (name, i) => add(name, "CSR", 0x73 | f3(i + 1), OP_F3));
+family(["csrrwi", "csrrsi", "csrrci"], (name, i) => add(name, "CSRI", 0x73 | f3(i + 5), OP_F3));
 
-["mul", "mulh", "mulhsu", "mulhu", "div", "divu", "rem", "remu"].forEach((name, i) =>
+family(["mul", "mulh", "mulhsu", "mulhu", "div", "divu", "rem", "remu"], (name, i) =>
   add(name, "R", 0x33 | f3(i) | f7(1), OP_F3_F7),
 );
-["mulw", "", "", "", "divw", "divuw", "remw", "remuw"].forEach(
-  (name, i) => name && add(name, "R", 0x3b | f3(i) | f7(1), OP_F3_F7),
+family(["mulw", "", "", "", "divw", "divuw", "remw", "remuw"], (name, i) =>
+  add(name, "R", 0x3b | f3(i) | f7(1), OP_F3_F7),
 );
 
 for (const [suffix, width] of [
@@ -105,11 +108,11 @@ for (const [suffix, fmt, width] of [
   const withF7F3 = OP_F3_F7;
   const rs2 = (value: number) => value << 20;
   const withF7Rs2 = withF7 | rs2(31);
-  ["fadd", "fsub", "fmul", "fdiv"].forEach((name, i) => add(`${name}.${suffix}`, "FR", op(i), withF7));
+  family(["fadd", "fsub", "fmul", "fdiv"], (name, i) => add(`${name}.${suffix}`, "FR", op(i), withF7));
   add(`fsqrt.${suffix}`, "F1", op(0x0b), withF7Rs2);
-  ["fsgnj", "fsgnjn", "fsgnjx"].forEach((name, i) => add(`${name}.${suffix}`, "R", op(4) | f3(i), withF7F3));
-  ["fmin", "fmax"].forEach((name, i) => add(`${name}.${suffix}`, "R", op(5) | f3(i), withF7F3));
-  ["fle", "flt", "feq"].forEach((name, i) => add(`${name}.${suffix}`, "R", op(0x14) | f3(i), withF7F3));
+  family(["fsgnj", "fsgnjn", "fsgnjx"], (name, i) => add(`${name}.${suffix}`, "R", op(4) | f3(i), withF7F3));
+  family(["fmin", "fmax"], (name, i) => add(`${name}.${suffix}`, "R", op(5) | f3(i), withF7F3));
+  family(["fle", "flt", "feq"], (name, i) => add(`${name}.${suffix}`, "R", op(0x14) | f3(i), withF7F3));
   ["w", "wu", "l", "lu"].forEach((integer, i) => {
     add(`fcvt.${integer}.${suffix}`, "F1", op(0x18) | rs2(i), withF7Rs2);
     add(`fcvt.${suffix}.${integer}`, "F1", op(0x1a) | rs2(i), withF7Rs2);
