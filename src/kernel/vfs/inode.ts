@@ -357,8 +357,11 @@ export abstract class Inode {
   }
 
   evictIfUnused(): void {
-    if (this.nlink === 0 && this.openCount === 0) this.evicted();
+    if (this.nlink > 0 || this.openCount > 0 || this.isEvicted) return;
+    this.isEvicted = true;
+    this.evicted();
   }
+  private isEvicted = false;
 }
 
 export function applyAttributes(inode: Inode, change: AttributeChange): void {

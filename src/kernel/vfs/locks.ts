@@ -1,6 +1,6 @@
 // Advisory locks: flock and POSIX record locks with their open-file-description variant (fs/locks.c). Grants, splits, merges,
 // releases and finds deadlocks; waiting itself is the system call's business.
-import { F_RDLCK, F_UNLCK, F_WRLCK } from "../../abi/fcntl.ts";
+import { type F_RDLCK, F_UNLCK, F_WRLCK } from "../../abi/fcntl.ts";
 import type { Task } from "../task.ts";
 import { WaitQueue } from "../wait-queue.ts";
 import type { Inode } from "./inode.ts";
@@ -90,7 +90,12 @@ export function applyRecordLock(inode: Inode, request: RecordLock): void {
   for (const lock of locks.records) {
     if (lock.owner !== request.owner) {
       others.push(lock);
-    } else if (merged !== null && lock.type === merged.type && lock.start <= merged.end + 1 && merged.start <= lock.end + 1) {
+    } else if (
+      merged !== null &&
+      lock.type === merged.type &&
+      lock.start <= merged.end + 1 &&
+      merged.start <= lock.end + 1
+    ) {
       merged = { ...merged, start: Math.min(lock.start, merged.start), end: Math.max(lock.end, merged.end) };
     } else if (!overlaps(lock, request)) {
       own.push(lock);

@@ -1,14 +1,6 @@
 // From a path name to a place: the walk of fs/namei.c. Follows symbolic links and mounts, keeps inside the caller's root and
 // the RESOLVE_* limits of openat2, and checks search permission on every directory. Creates and opens nothing (vfs.ts).
-import {
-  EACCES,
-  EAGAIN,
-  ELOOP,
-  ENAMETOOLONG,
-  ENOENT,
-  ENOTDIR,
-  EXDEV,
-} from "../../abi/errno.ts";
+import { EACCES, EAGAIN, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from "../../abi/errno.ts";
 import {
   AT_FDCWD,
   MAXSYMLINKS,
@@ -89,7 +81,8 @@ export class PathWalk implements Path {
     const start = startOf(t, dirfd, text);
     this.mount = start.mount;
     this.dentry = start.dentry;
-    if ((this.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) this.root = { mount: this.mount, dentry: this.dentry };
+    if ((this.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0)
+      this.root = { mount: this.mount, dentry: this.dentry };
   }
 
   get inode(): Inode | null {

@@ -45,7 +45,10 @@ export abstract class OpenFile implements AreaFile {
     inode.openCount++;
     this.countsAsWriter = (flags & O_PATH) === 0 && (flags & O_ACCMODE) !== O_RDONLY;
     if (this.countsAsWriter) inode.writeCount++;
-    if (path !== null) path.mount.users++;
+    if (path !== null) {
+      path.mount.users++;
+      path.dentry.held = true;
+    }
   }
 
   // Lifetime.
@@ -162,8 +165,8 @@ export abstract class OpenFile implements AreaFile {
     return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
   }
 
-  /** Queues that are woken whenever poll() may have changed. */
-  pollQueues(): readonly WaitQueue[] {
+  /** Queues that are woken whenever poll() may have changed; `events` are the POLL* bits that matter to the caller. */
+  pollQueues(_events?: number): readonly WaitQueue[] {
     return NO_QUEUES;
   }
 
@@ -197,6 +200,11 @@ export abstract class OpenFile implements AreaFile {
    */
   mmapObject(_t: Task, _shared: boolean, _prot: number): MemoryObject | null {
     throw errno(ENODEV);
+  }
+
+  /** The PROT_* that mprotect may give later (VM_MAYWRITE and its like), out of what the open mode allows. */
+  maxProtection(_shared: boolean, allowed: number): number {
+    return allowed;
   }
 
   /** mm: a shared mapping dirtied a page of it for the first time since write-back (file_update_time). */

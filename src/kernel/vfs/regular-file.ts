@@ -221,6 +221,10 @@ export class RegularFile extends OpenFile {
     return this.inode.sync(dataOnly);
   }
 
+  protected override closed(): void {
+    if (this.writable && this.inode.writeCount === 1) this.inode.startWriteback();
+  }
+
   override advise(_t: Task, _offset: number, _length: number, advice: number): number {
     if (advice === POSIX_FADV_DONTNEED) {
       // Dirty pages are sent on their way first, as __filemap_fdatawrite_range does; those that stay dirty stay cached.

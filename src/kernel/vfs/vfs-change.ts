@@ -1,17 +1,6 @@
 // Changing the tree by name: mkdir, mknod, symlink, link, unlink, rmdir, rename, and the attributes of files (fs/namei.c,
 // fs/attr.c). Does the checks in Linux's order, lets the inode act, then brings the name cache up to date.
-import {
-  EBUSY,
-  EEXIST,
-  EINVAL,
-  EISDIR,
-  EMLINK,
-  ENOENT,
-  ENOTDIR,
-  ENOTEMPTY,
-  EPERM,
-  EXDEV,
-} from "../../abi/errno.ts";
+import { EBUSY, EEXIST, EINVAL, EISDIR, EMLINK, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EXDEV } from "../../abi/errno.ts";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from "../../abi/fcntl.ts";
 import {
   IN_ATTRIB,
@@ -31,7 +20,14 @@ import type { Task } from "../task.ts";
 import type { AttributeChange, Inode } from "./inode.ts";
 import { LAST_DOT, LAST_DOTDOT, LAST_NAME, type PathWalk } from "./namei.ts";
 import { Dentry, type Path } from "./path.ts";
-import { MAY_EXEC, MAY_WRITE, ownsOrCapable, requireMayDelete, requirePermission, suidBitsToDrop } from "./permissions.ts";
+import {
+  MAY_EXEC,
+  MAY_WRITE,
+  ownsOrCapable,
+  requireMayDelete,
+  requirePermission,
+  suidBitsToDrop,
+} from "./permissions.ts";
 import { checkNewSize } from "./regular-file.ts";
 import type { Vfs } from "./vfs.ts";
 
@@ -39,7 +35,13 @@ const LINK_MAX = 65000;
 const NO_FOLLOW = {};
 
 /** filename_create(): the negative dentry where something is to be made. `directory`: a trailing slash is fine. */
-function prepareCreate(vfs: Vfs, t: Task, dirfd: number, text: string, directory: boolean): { walk: PathWalk; dentry: Dentry } {
+function prepareCreate(
+  vfs: Vfs,
+  t: Task,
+  dirfd: number,
+  text: string,
+  directory: boolean,
+): { walk: PathWalk; dentry: Dentry } {
   const walk = vfs.walk(t, dirfd, text, NO_FOLLOW);
   walk.toParent();
   if (walk.lastType !== LAST_NAME) throw errno(EEXIST);
@@ -217,7 +219,8 @@ function commitRename(vfs: Vfs, t: Task, from: RenameEnd, to: RenameEnd, flags: 
   vfs.notify(IN_MOVED_FROM | directory, place, cookie);
   vfs.notify(IN_MOVED_TO | directory, from.dentry, cookie);
   vfs.notify(IN_MOVE_SELF | directory, from.dentry);
-  if (target !== null && target.nlink === 0) vfs.notify(IN_DELETE_SELF | (target.isDirectory ? IN_ISDIR : 0), to.dentry);
+  if (target !== null && target.nlink === 0)
+    vfs.notify(IN_DELETE_SELF | (target.isDirectory ? IN_ISDIR : 0), to.dentry);
 }
 
 function isAncestor(ancestor: Dentry, of: Dentry): boolean {

@@ -21,6 +21,7 @@ import {
   O_DIRECTORY,
   O_EXCL,
   O_NOATIME,
+  O_NOCTTY,
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
@@ -44,9 +45,9 @@ import {
   SOCKFS_MAGIC,
 } from "../../abi/stat.ts";
 import type { AreaFile } from "../../mm/contracts.ts";
-import type { MemoryManager } from "../../mm/memory-manager.ts";
 import { BytesCursor } from "../../mm/io-cursor.ts";
-import { LinuxError, errno } from "../linux-error.ts";
+import type { MemoryManager } from "../../mm/memory-manager.ts";
+import { errno, LinuxError } from "../linux-error.ts";
 import { BLOCKED, type Task } from "../task.ts";
 import { DentryCache } from "./dentry-cache.ts";
 import { DirectoryFile } from "./directory-file.ts";
@@ -146,7 +147,8 @@ export class Vfs implements FsServices {
 
   /** user_path_at(): the place `text` names, which must exist. */
   resolve(t: Task, dirfd: number, text: string, options: WalkOptions = FOLLOW): Path {
-    if (text.length === 0 && options.emptyPath === true && dirfd !== AT_FDCWD) return this.placeOf(t.files.getAny(dirfd));
+    if (text.length === 0 && options.emptyPath === true && dirfd !== AT_FDCWD)
+      return this.placeOf(t.files.getAny(dirfd));
     const walk = this.walk(t, dirfd, text, options);
     walk.toEnd(options.followLast !== false);
     if (options.directory === true && walk.dentry.inode?.isDirectory !== true) throw errno(ENOTDIR);
@@ -255,8 +257,9 @@ export class Vfs implements FsServices {
     if (!created) requirePermission(t, inode, wanted);
     if ((flags & O_NOATIME) !== 0 && !ownsOrCapable(t, inode)) throw errno(EPERM);
     if ((wanted & MAY_WRITE) !== 0 && inode.writeCount < 0) throw errno(ETXTBSY);
-    const kept = flags & ~(O_CREAT | O_EXCL | O_TRUNC | 0o400);
-    const file = this.openInode(t, inode, path, kept);
+    // Terminals look at O_NOCTTY; no open file keeps it.
+    const file = this.openInode(t, inode, path, flags & ~(O_CREAT | O_EXCL | O_TRUNC));
+    file.flags &= ~O_NOCTTY;
     if ((flags & O_TRUNC) !== 0 && type === S_IFREG && (flags & O_ACCMODE) !== O_RDONLY) this.truncateOpened(t, file);
     return file;
   }
@@ -312,6 +315,11 @@ export class Vfs implements FsServices {
   denyWrite(inode: Inode): void {
     if (inode.writeCount > 0) throw errno(ETXTBSY);
     inode.writeCount--;
+  }
+
+  /** get_write_access() for calls that change a file without opening it. */
+  requireNotExecuting(inode: Inode): void {
+    if (inode.writeCount < 0) throw errno(ETXTBSY);
   }
 
   allowWrite(inode: Inode): void {
