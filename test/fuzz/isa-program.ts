@@ -8,6 +8,7 @@
 //   | scratch (random floats and integers) | x1..x31 | f0..f31 | fcsr |       | initial x, f, fcsr |
 //
 // At its end the block stores all registers and writes [base-1024, base+1544) to standard output.
+import { FUSIONS } from "../../src/cpu/isa/fusions.ts";
 import { Prng } from "../../src/util/prng.ts";
 import { writeElf } from "./elf-writer.ts";
 import { FloatOperands } from "./float-operands.ts";
@@ -423,6 +424,90 @@ class ProgramWriter {
     this.locked.delete(value);
   }
 
+  /**
+   * A sequence that the interpreter runs as one handler, on few registers so that its parts depend on each other: results
+   * feed addresses, operands and branches inside it.
+   */
+  private fusedSequence(): void {
+    const row = this.pick(FUSIONS);
+    const jumpsFar = /^(jr|jalr)/.test(row[row.length - 1]);
+    const link = this.targetNotZero();
+    const start = this.address;
+    if (jumpsFar) {
+      this.locked.add(link);
+      this.emit("auipc", { rd: link, imm: 0 });
+      this.emit("addi", { rd: link, rs1: link, imm: 0 });
+    }
+    const small = this.targetNotZero();
+    this.locked.add(small);
+    this.emit("addi", { rd: small, rs1: 0, imm: this.random.below(128) });
+    const pool = [this.targetNotZero(), this.targetNotZero(), this.targetNotZero()];
+    let pointer = this.base;
+    for (const key of row.slice(0, -1)) pointer = this.fusedPart(key, pool, pointer, small);
+    this.locked.delete(small);
+    const last = row[row.length - 1].replace(/\..*/, "");
+    const at = this.address;
+    const fields: Fields = {
+      rd: last === "jr" || last === "j" ? 0 : this.pick(pool),
+      rs1: this.pick(pool),
+      rs2: this.pick(pool),
+      imm: 4,
+    };
+    if (BRANCHES.includes(last)) this.emit(last, fields);
+    else if (last === "jal" || last === "j") this.emit("jal", fields);
+    else if (jumpsFar) this.emit("jalr", { ...fields, rs1: link, imm: 0 });
+    else {
+      this.fusedPart(last, pool, pointer, small);
+      return;
+    }
+    this.skippable(1 + this.random.below(2));
+    this.locked.delete(link);
+    if (jumpsFar) this.patch(start + 4, "addi", { rd: link, rs1: link, imm: this.address - start });
+    else this.patch(at, BRANCHES.includes(last) ? last : "jal", { ...fields, imm: this.address - at });
+  }
+
+  /** One part of it, without control flow. `pointer` holds an address near the base; returns the one for the next part. */
+  private fusedPart(name: string, pool: readonly number[], pointer: number, small: number): number {
+    const rd = this.pick(pool);
+    const rs1 = this.pick(pool);
+    const rs2 = this.pick(pool);
+    const fromBase = this.random.below(2) === 0;
+    const near = this.random.below(256) - 128;
+    const lost = rd === pointer ? this.base : pointer;
+    switch (name) {
+      case "mv":
+        if (this.random.below(2) === 0) this.emit("c.mv", { rd, rs2: fromBase ? this.base : rs1 });
+        else this.emit("addi", { rd, rs1: fromBase ? this.base : rs1, imm: 0 });
+        return fromBase ? rd : lost;
+      case "addi":
+        this.emit("addi", { rd, rs1: fromBase ? this.base : rs1, imm: near || 1 });
+        return fromBase ? rd : lost;
+      case "add":
+        this.emit("add", { rd, rs1: fromBase ? this.base : rs1, rs2: fromBase ? small : rs2 });
+        return fromBase ? rd : lost;
+      case "li":
+        this.emit("addi", { rd, rs1: 0, imm: near });
+        return lost;
+      case "lui":
+        this.emit("lui", { rd, imm: this.random.below(1 << 20) });
+        return lost;
+      case "auipc":
+        this.emit("auipc", { rd, imm: 0 });
+        return rd; // the text may be read; a store never follows
+      case "slli":
+      case "srli":
+        this.emit(name, { rd, rs1, imm: this.random.below(64) });
+        return lost;
+      default:
+        if (STORES.includes(name)) {
+          this.emit(name, { rs1: pointer, rs2: this.random.below(4) === 0 ? pointer : rs2, imm: near });
+          return pointer;
+        }
+        this.emit(name, LOADS.includes(name) ? { rd, rs1: pointer, imm: near } : { rd, rs1, rs2, imm: near });
+        return lost;
+    }
+  }
+
   private step(): void {
     const kind = this.random.below(100);
     if (kind < 82) this.simple();
@@ -431,7 +516,8 @@ class ProgramWriter {
     else if (kind < 94) this.indirectJump();
     else if (kind < 97) this.countedLoop();
     else if (kind < 98) this.selfModify();
-    else this.stackAdjust();
+    else if (kind < 99) this.stackAdjust();
+    else for (let n = 0; n < 8; n++) this.fusedSequence();
   }
 
   private stackAdjust(): void {
