@@ -10,6 +10,8 @@ import { ImageError } from "../image/errors.ts";
 import { CliError } from "./cli-error.ts";
 import { addInstallCommand } from "./commands/install.ts";
 import { addProgramCommand, normaliseOptionalValues, type RunAction } from "./commands/run.ts";
+import { runDemo } from "./commands/demo.ts";
+import { runProgram } from "./commands/run-program.ts";
 import { HELP_WIDTH } from "./help-width.ts";
 
 /** What the commands work on; tests replace it. */
@@ -122,8 +124,8 @@ function processContext(): CliContext {
       nowMs: () => Date.now(),
       retryDelayMs: 500,
     }),
-    run: () => Promise.reject(new CliError("run is not part of this build")),
-    demo: () => Promise.reject(new CliError("demo is not part of this build")),
+    run: runProgram,
+    demo: runDemo,
   };
 }
 

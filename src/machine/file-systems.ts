@@ -12,8 +12,11 @@ import type { FileSystem } from "../kernel/vfs/inode.ts";
 import type { OpenFile } from "../kernel/vfs/open-file.ts";
 import { OverlayFs } from "../kernel/vfs/overlayfs.ts";
 import { ProcFileSystem } from "../kernel/vfs/procfs/procfs.ts";
+import type { Path } from "../kernel/vfs/path.ts";
 import { TmpFs } from "../kernel/vfs/tmpfs.ts";
 import { makeDirectory } from "../kernel/vfs/vfs-change.ts";
+import { BytesCursor } from "../mm/io-cursor.ts";
+import { decodeUtf8 } from "../util/utf8.ts";
 import { HostError, type MachineHost } from "./host.ts";
 
 export interface MountRequest {
@@ -31,7 +34,7 @@ export interface TreeOptions {
 }
 
 /** Who walks the tree before there is a process: root at "/". */
-function bootTask(k: Kernel): Task {
+export function bootTask(k: Kernel): Task {
   const { root } = k.vfs;
   return { kernel: k, credentials: ROOT_CREDENTIALS, fs: new FsContext(root, root, 0) } as unknown as Task;
 }
@@ -93,4 +96,23 @@ function ensureDirectory(k: Kernel, t: Task, path: string, mode: number): void {
 export function consoleFiles(k: Kernel): OpenFile[] {
   const place = k.vfs.resolve(bootTask(k), AT_FDCWD, "/dev/console");
   return [0, 1, 2].map(() => openConsole(k, place.dentry.inode!, place, O_RDWR));
+}
+
+const PT_INTERP = 3;
+
+/** The interpreter that an ELF file or a script names, read from its first page; null when there is none. */
+export function namedInterpreter(place: Path): string | null {
+  const { object } = place.dentry.inode!;
+  const head = new Uint8Array(4096);
+  const length = object.read(new BytesCursor(head), 0);
+  const text = (from: number, to: number) => decodeUtf8(head, from, Math.min(to, length)).replace(/\0.*$/s, "");
+  if (head[0] === 0x23 && head[1] === 0x21) return text(2, 256).split("\n")[0].trim().split(/\s+/)[0] || null;
+  const view = new DataView(head.buffer);
+  const headers = view.getUint32(32, true);
+  const count = view.getUint16(56, true);
+  for (let i = 0; i < count && headers + 56 * (i + 1) <= length; i++) {
+    const at = headers + 56 * i;
+    if (view.getUint32(at, true) === PT_INTERP) return text(view.getUint32(at + 8, true), view.getUint32(at + 8, true) + 256);
+  }
+  return null;
 }

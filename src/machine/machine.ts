@@ -1,15 +1,19 @@
 // The composition root: hart, memory manager, kernel and file systems of one machine, and the loop that turns its crank.
 // What the host gives comes through MachineHost; the command line and the browser are above.
+import { AT_FDCWD } from "../abi/fcntl.ts";
 import { Hart } from "../cpu/hart.ts";
 import { Kernel } from "../kernel/kernel.ts";
+import { LinuxError } from "../kernel/linux-error.ts";
 import type { Process } from "../kernel/process.ts";
+import { kernelSignal } from "../kernel/signals/siginfo.ts";
 import type { Task } from "../kernel/task.ts";
 import { adoptConsole, connectConsole } from "../kernel/tty/terminal-state.ts";
 import { type ConsoleHost, type ConsoleTty, HostInputFile, HostOutputFile, type WindowSize } from "../kernel/tty/console.ts";
+import type { Path } from "../kernel/vfs/path.ts";
 import type { OpenFile } from "../kernel/vfs/open-file.ts";
 import type { OvercommitMode } from "../mm/contracts.ts";
 import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
-import { consoleFiles, mountFileSystems, type MountRequest } from "./file-systems.ts";
+import { bootTask, consoleFiles, mountFileSystems, type MountRequest, namedInterpreter } from "./file-systems.ts";
 import { HostError, type MachineHost } from "./host.ts";
 import { type MachineReport, type ProcessReport, reportMachine, reportProcess } from "./report.ts";
 import { parseSize } from "./sizes.ts";
@@ -43,8 +47,8 @@ export interface SpawnRequest {
   /** Text or bytes for standard input; null: end of file at once; undefined: fed later by MachineProcess.write(). */
   stdin?: string | Uint8Array | null;
   /** Takes output as it comes; default: collected for wait(). */
-  stdout?: (bytes: Uint8Array) => void;
-  stderr?: (bytes: Uint8Array) => void;
+  stdout?: ConsoleHost;
+  stderr?: ConsoleHost;
   /** A terminal instead of three pipes; input by MachineProcess.write(). */
   terminal?: { host: ConsoleHost; size: WindowSize };
 }
@@ -155,6 +159,32 @@ export class Machine {
     return reportMachine(this.kernel, [...this.finalReports, ...living]);
   }
 
+  /** Whether the guest has something at this absolute path (links followed). */
+  exists(path: string): boolean {
+    return this.lookUp(path) !== null;
+  }
+
+  /** What the program at this path names as its interpreter: PT_INTERP or the #! line; null when it names none. */
+  interpreterOf(path: string): string | null {
+    const place = this.lookUp(path);
+    if (place === null) return null;
+    try {
+      return namedInterpreter(place);
+    } catch (error) {
+      if (error instanceof LinuxError) return null;
+      throw error;
+    }
+  }
+
+  private lookUp(path: string): Path | null {
+    try {
+      return this.kernel.vfs.resolve(bootTask(this.kernel), AT_FDCWD, path);
+    } catch (error) {
+      if (error instanceof LinuxError) return null;
+      throw error;
+    }
+  }
+
   private lastLook(task: Task): void {
     if (this.keepReports && task.space.users === 1) this.finalReports.push(reportProcess(task));
   }
@@ -205,6 +235,7 @@ export class MachineProcess {
   private readonly request: SpawnRequest;
   private input: HostInputFile | null = null;
   private console: ConsoleTty | null = null;
+  private outputs: HostOutputFile[] = [];
   private readonly output: Uint8Array[] = [];
   private readonly errors: Uint8Array[] = [];
   private completion: Completion | null = null;
@@ -227,9 +258,11 @@ export class MachineProcess {
       if (stdin !== null) this.input.feed(typeof stdin === "string" ? encodeUtf8(stdin) : stdin);
       this.input.end();
     }
-    const out = new HostOutputFile(kernel, { write: this.request.stdout ?? ((bytes) => this.output.push(bytes)) });
-    const err = new HostOutputFile(kernel, { write: this.request.stderr ?? ((bytes) => this.errors.push(bytes)) });
-    return { console: null, files: [this.input, out, err] };
+    this.outputs = [
+      new HostOutputFile(kernel, this.request.stdout ?? { write: (bytes) => void this.output.push(bytes) }),
+      new HostOutputFile(kernel, this.request.stderr ?? { write: (bytes) => void this.errors.push(bytes) }),
+    ];
+    return { console: null, files: [this.input, ...this.outputs] };
   }
 
   /** Standard input: keys of the terminal, or bytes of the pipe. */
@@ -253,6 +286,19 @@ export class MachineProcess {
 
   resize(size: WindowSize): void {
     this.console?.resize(size);
+    this.machine.wake();
+  }
+
+  /** The takers of output (ConsoleHost.room) can take more. */
+  roomGrew(): void {
+    this.console?.roomGrew();
+    for (const file of this.outputs) file.roomGrew();
+    this.machine.wake();
+  }
+
+  /** Sends a signal, as kill(2) from outside would. */
+  kill(signal: number): void {
+    if (this.completion === null) this.process.send(kernelSignal(signal));
     this.machine.wake();
   }
 

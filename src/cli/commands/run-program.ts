@@ -1,0 +1,131 @@
+// What `faultline run` does: makes the machine, connects the terminal or the pipes, runs the program, writes report and trace.
+import { openSync, writeFileSync, writeSync } from "node:fs";
+import { EACCES, EISDIR, ELIBBAD, ENOENT, ENOEXEC, ENOMEM, ENOTDIR } from "../../abi/errno.ts";
+import { BUNDLED_ROOT, formatReport, HostError, Machine, type MachineProcess, type SpawnRequest } from "../../host/node/index.ts";
+import { LinuxError } from "../../kernel/linux-error.ts";
+import { TraceFile } from "../../host/node/trace-file.ts";
+import { CliError } from "../cli-error.ts";
+import type { RunOptions } from "./run-options.ts";
+import { connectPipes, connectTerminal } from "./standard-streams.ts";
+
+const STATUS_TIMEOUT = 124;
+const STATUS_CANNOT_RUN = 126;
+const STATUS_NOT_FOUND = 127;
+const SIGKILL = 9;
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Resolves with the exit status of the command. */
+export async function runProgram(options: RunOptions): Promise<number> {
+  const machine = await makeMachine(options);
+  machine.keepReports = options.report !== null;
+  const trace = options.trace === null ? null : openTrace(machine, options.trace);
+  const connection = process.stdin.isTTY && process.stdout.isTTY ? connectTerminal() : connectPipes();
+  let timedOut = false;
+  let code: number;
+  try {
+    const program = start(machine, options, connection.request);
+    connection.attach(program);
+    const timer = setTimer(options.timeoutSeconds, () => {
+      timedOut = true;
+      program.kill(SIGKILL);
+    });
+    ({ code } = await program.wait());
+    clearTimeout(timer);
+  } finally {
+    await connection.detach();
+  }
+  if (timedOut) process.stderr.write(`faultline: killed after ${options.timeoutSeconds} s (--timeout)\n`);
+  const report = options.report === null ? null : machine.report();
+  await machine.stop();
+  const written = machine.close();
+  trace?.finish();
+  if (report !== null) {
+    if (options.report === "stderr") process.stderr.write(formatReport(report));
+    else writeFileSync(options.report!.path, options.report!.json ? `${JSON.stringify(report, null, 1)}\n` : formatReport(report));
+  }
+  if (written < 0) throw new CliError(`not everything could be written back to the host (error ${-written})`, 1);
+  return timedOut ? STATUS_TIMEOUT : code;
+}
+
+function setTimer(seconds: number | null, fire: () => void): NodeJS.Timeout | undefined {
+  return seconds === null ? undefined : setTimeout(fire, seconds * 1000);
+}
+
+async function makeMachine(options: RunOptions): Promise<Machine> {
+  try {
+    return await Machine.create({
+      memory: options.memoryBytes,
+      swap: options.swapBytes,
+      swapFile: options.swapFile,
+      policy: options.policy,
+      overcommit: options.overcommit,
+      overcommitRatio: options.overcommitRatio,
+      seed: options.seed,
+      root: options.root ?? BUNDLED_ROOT,
+      writable: options.writable,
+      mounts: options.mounts.map(({ host, guest, readOnly }) => ({ host, guest, readOnly })),
+      strace: options.strace ? (line) => void writeSync(2, `${line}\n`) : null,
+      log: (line) => process.stderr.write(`faultline: ${line}\n`),
+    });
+  } catch (error) {
+    if (error instanceof HostError) throw new CliError(error.message);
+    throw error;
+  }
+}
+
+function openTrace(machine: Machine, target: { path: string; json: boolean }): TraceFile {
+  try {
+    return new TraceFile(machine, openSync(target.path, "w"), target.json);
+  } catch (error) {
+    throw new CliError(`cannot write the trace ${target.path}: ${(error as Error).message}`);
+  }
+}
+
+/** Finds the program as a shell would and starts it; says in one line why not. */
+function start(machine: Machine, options: RunOptions, streams: SpawnRequest): MachineProcess {
+  const env = Object.fromEntries(options.env.map(({ name, value }) => [name, value]));
+  const request: SpawnRequest = { ...streams, env: { ...streams.env, ...env }, cwd: options.cwd ?? undefined };
+  const path = locate(machine, options.program, env.PATH ?? DEFAULT_PATH);
+  try {
+    return machine.spawn(path, options.args, request);
+  } catch (error) {
+    if (!(error instanceof LinuxError)) throw error;
+    throw explain(machine, options, path, error.errno);
+  }
+}
+
+const exists = (machine: Machine, path: string): boolean => machine.exists(path);
+
+function locate(machine: Machine, program: string, path: string): string {
+  if (program.includes("/")) return program;
+  for (const folder of path.split(":")) if (exists(machine, `${folder}/${program}`)) return `${folder}/${program}`;
+  return program;
+}
+
+function explain(machine: Machine, options: RunOptions, path: string, errno: number): CliError {
+  const root = options.root ?? "the bundled root";
+  if (options.cwd !== null && !exists(machine, options.cwd)) return new CliError(`--cwd ${options.cwd}: no such folder in ${root}`);
+  if (errno === ENOENT && exists(machine, path)) {
+    const interpreter = machine.interpreterOf(path);
+    return new CliError(
+      `${path} needs the interpreter ${interpreter ?? "that it names"}, which is not in ${root}: install the package that has it (libc6 for ld-linux)`,
+      STATUS_NOT_FOUND,
+    );
+  }
+  switch (errno) {
+    case ENOENT:
+    case ENOTDIR:
+      return new CliError(`${options.program}: no such program in ${root}`, STATUS_NOT_FOUND);
+    case ENOEXEC:
+    case ELIBBAD:
+      return new CliError(`${path}: not a riscv64 Linux program (ELF for RISC-V, 64 bit) that can be run`, STATUS_CANNOT_RUN);
+    case EACCES:
+    case EISDIR:
+      return new CliError(`${path}: permission denied: it is a folder or not executable`, STATUS_CANNOT_RUN);
+    case ENOMEM:
+      return new CliError(`${path}: not enough memory to start it: give more with --memory`, STATUS_CANNOT_RUN);
+    default:
+      return new CliError(`${path}: cannot be run (error ${errno})`, STATUS_CANNOT_RUN);
+  }
+}
+
