@@ -27,6 +27,10 @@ export interface HartOptions {
   ramBytes: number;
   /** Value of the time CSR (10 MHz ticks); default: instructions / 100. */
   time?: () => number;
+  /** Frames whose code stays decoded; fewer cost time, never change a result. Default 4096. */
+  decodePages?: number;
+  /** The answer of Hart.compile() for the same ramBytes and decodePages. */
+  module?: WebAssembly.Module;
 }
 
 export class Hart {
@@ -50,8 +54,16 @@ export class Hart {
     return new Hart(options);
   }
 
+  /** The interpreter for harts of this shape, to be shared among them. */
+  static compile(options: HartOptions): WebAssembly.Module {
+    const layout = makeLayout(options.ramBytes, options.decodePages);
+    return new WebAssembly.Module(
+      generateInterpreter({ ramOffset: layout.ramOffset, memoryPages: layout.totalBytes / 65536 }),
+    );
+  }
+
   private constructor(options: HartOptions) {
-    const layout = makeLayout(options.ramBytes);
+    const layout = makeLayout(options.ramBytes, options.decodePages);
     const pages = layout.totalBytes / 65536;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.buffer = this.memory.buffer;
@@ -66,7 +78,7 @@ export class Hart {
     );
     this.time = options.time ?? (() => this.retired / 100);
     this.clearReservation();
-    const module = new WebAssembly.Module(generateInterpreter({ ramOffset: layout.ramOffset, memoryPages: pages }));
+    const module = options.module ?? Hart.compile(options);
     const instance = new WebAssembly.Instance(module, {
       env: {
         memory: this.memory,

@@ -83,10 +83,11 @@ export interface Layout {
 
 const ALIGN = 65536;
 
-/** Lays out linear memory for `ramBytes` of RAM (a multiple of 4096). */
-export function makeLayout(ramBytes: number): Layout {
+/** Lays out linear memory for `ramBytes` of RAM (a multiple of 4096); at most `mostDecodePages` frames stay decoded. */
+export function makeLayout(ramBytes: number, mostDecodePages = DECODE_PAGES): Layout {
   const frameCount = ramBytes / 4096;
-  const decodePages = Math.min(DECODE_PAGES, frameCount);
+  // A straddling instruction needs two pages at once.
+  const decodePages = Math.max(2, Math.min(mostDecodePages, frameCount));
   const decodePool = align(CODE_MAP + 4 * frameCount, 64);
   const ramOffset = align(decodePool + decodePages * DECODE_PAGE_BYTES, ALIGN);
   return { frameCount, decodePages, decodePool, ramOffset, totalBytes: align(ramOffset + ramBytes, ALIGN) };

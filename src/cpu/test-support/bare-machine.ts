@@ -3,7 +3,7 @@
 import { PTE_A, PTE_D, PTE_R, PTE_U, PTE_V, PTE_W, PTE_X, pfnToPte } from "../../arch/sv39.ts";
 import { CpuContext } from "../cpu-context.ts";
 import { EXIT_ECALL, EXIT_FUEL, type ExitReason } from "../exits.ts";
-import { Hart } from "../hart.ts";
+import { Hart, type HartOptions } from "../hart.ts";
 
 const PAGE = 4096;
 const STACK_TOP = 0x3f_0000_0000;
@@ -17,10 +17,17 @@ export class BareMachine {
   private readonly words: Uint32Array;
   private nextFrame = 1;
   private readonly root: number;
-  output: number[] = [];
 
-  constructor(ramBytes = 64 << 20) {
-    this.hart = Hart.create({ ramBytes });
+  get rootPfn(): number {
+    return this.root;
+  }
+  output: number[] = [];
+  /** Budget of one run(), and what happens after each. */
+  slice = 10_000_000;
+  betweenSlices: () => void = () => {};
+
+  constructor(ramBytes = 64 << 20, options: Omit<HartOptions, "ramBytes"> = {}) {
+    this.hart = Hart.create({ ramBytes, ...options });
     this.bytes = new Uint8Array(this.hart.buffer, this.hart.ramOffset, ramBytes);
     this.words = new Uint32Array(this.hart.buffer, this.hart.ramOffset, ramBytes / 4);
     this.root = this.allocate();
@@ -90,8 +97,9 @@ export class BareMachine {
   /** Runs until exit or until something else than write/exit stops it. Returns the exit code, or the reason as -1 - reason. */
   run(limit = Number.POSITIVE_INFINITY): number {
     for (;;) {
-      const reason: ExitReason = this.hart.run(10_000_000);
+      const reason: ExitReason = this.hart.run(this.slice);
       if (reason === EXIT_FUEL) {
+        this.betweenSlices();
         if (this.hart.instructions >= limit) return -1;
         continue;
       }

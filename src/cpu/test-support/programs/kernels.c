@@ -1,6 +1,6 @@
 /*
  * Small kernels for measuring and checking the hart, one program per value of KERNEL. Freestanding; prints a checksum.
- * Build: riscv64-linux-gnu-gcc -O2 -static -nostdlib -ffreestanding -fno-tree-loop-distribute-patterns -DKERNEL=k kernels.c -o k.elf
+ * Built by build.sh; the programs in prebuilt/ are its output.
  */
 typedef unsigned long u64;
 typedef unsigned int u32;
