@@ -54,7 +54,7 @@ interface Imports {
 }
 
 /** The module's bytes for a machine of this shape. Imports: env.* as in hart.ts. Exports: run(fuel) -> reason. */
-export function generateInterpreter(options: { ramOffset: number; memoryPages: number }): Uint8Array {
+export function generateInterpreter(options: { ramOffset: number; memoryPages: number }): Uint8Array<ArrayBuffer> {
   const m = new ModuleBuilder();
   m.importMemory("env", "memory", options.memoryPages, options.memoryPages);
   const decodeAt = m.importFunction("env", "decodeAt", [I32], []);

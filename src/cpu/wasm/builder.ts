@@ -61,7 +61,7 @@ export class Bytes {
   }
 
   /** A view of what was written; valid until the next write. */
-  view(): Uint8Array {
+  view(): Uint8Array<ArrayBuffer> {
     return this.data.subarray(0, this.length);
   }
 
@@ -320,7 +320,7 @@ export class ModuleBuilder {
     this.exports.push({ name, index: builder.index });
   }
 
-  encode(): Uint8Array {
+  encode(): Uint8Array<ArrayBuffer> {
     const out = new Bytes();
     out.append(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]));
     this.section(out, 1, (s) => this.encodeTypes(s));
