@@ -84,9 +84,10 @@ export function emitRaise(f: FunctionBuilder, context: FloatContext, flag: numbe
   f.i32(0).i32(0).mem("i32_load", context.fcsr).i32(flag).op("i32_or").mem("i32_store", context.fcsr);
 }
 
-/** ORs the i32 (0 or 1) in `local` into the NX bit. */
+/** ORs the i32 (0 or 1) in `local` into the NX bit; without a store, on which later loads would wait, if it is set. */
 export function emitRaiseInexact(f: FunctionBuilder, context: FloatContext, local: number): void {
-  f.i32(0).i32(0).mem("i32_load", context.fcsr).get(local).op("i32_or").mem("i32_store", context.fcsr);
+  f.get(local).i32(0).mem("i32_load", context.fcsr).i32(-1).op("i32_xor", "i32_and");
+  f.if_(VOID, () => emitRaise(f, context, FLAG.NX), undefined, false);
 }
 
 /** Pushes whether NX is already set (non-zero). */
