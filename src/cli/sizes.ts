@@ -5,7 +5,7 @@ const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20,
 
 /** Bytes of "4096", "64K", "256M", "1.5G" (also "64k", "64KB", "64KiB"). Throws CliError naming `option`. */
 export function parseSize(text: string, option: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?$/i.exec(text);
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(text);
   if (!match) throw new CliError(`${option} "${text}": a size is digits with K, M or G, as in 64M`);
   const bytes = Number(match[1]) * UNITS[match[2].toUpperCase()];
   if (!Number.isInteger(bytes)) throw new CliError(`${option} "${text}": not a whole number of bytes`);

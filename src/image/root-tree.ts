@@ -149,6 +149,8 @@ export function ensureDirectory(tree: RootTree, resolver: PathResolver, path: st
     real = resolver.resolve(at);
     const stat = tree.stat(real);
     if (stat === null) {
+      // A link may name a place several directories deep that is not there yet.
+      if (tree.stat(parentOf(real)) === null) ensureDirectory(tree, resolver, parentOf(real));
       const own = i === parts.length - 1 ? metadata : undefined;
       tree.makeDirectory(real, own ?? { mode: 0o755, uid: 0, gid: 0, mtimeSeconds: 0 });
     } else if (stat.type !== "directory") {

@@ -271,7 +271,10 @@ function checkHeaderSum(block: Uint8Array, offset: number): void {
     unsigned += block[i];
     signed += (block[i] << 24) >> 24;
   }
-  const stored = readNumber(block, 148, 8, "checksum");
+  const text = latin1(block, 148, 156)
+    .replace(/[\0 ]+$/, "")
+    .trimStart();
+  const stored = /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : -1;
   if (stored !== unsigned && stored !== signed) {
     throw new ImageError(`not a tar archive, or a damaged one: bad header checksum near byte ${offset}`);
   }

@@ -105,7 +105,10 @@ export function makeDeb(spec: PackageSpec): BuiltPackage {
   const control = `Package: ${spec.name}\nVersion: ${version}\nArchitecture: ${architecture}\nMaintainer: Nobody <nobody@example.org>\n${extra.join("")}Description: test package\n with a second line\n`;
   const pack = (tar: Buffer) => (spec.plainTar ? tar : gzipSync(tar));
   const suffix = spec.plainTar ? "" : ".gz";
-  const controlItems: TarItem[] = [{ name: "./", type: "5" }, { name: "./control", data: control }];
+  const controlItems: TarItem[] = [
+    { name: "./", type: "5" },
+    { name: "./control", data: control },
+  ];
   for (const [name, data] of Object.entries(spec.control ?? {})) {
     controlItems.push({ name: `./${name}`, data, mode: name === "postinst" ? 0o755 : 0o644 });
   }
@@ -116,7 +119,10 @@ export function makeDeb(spec: PackageSpec): BuiltPackage {
   ]);
   const sha256 = sha256Hex(bytes);
   const poolPath = `pool/main/${spec.name[0]}/${spec.name}/${spec.name}_${version.replace(/^\d+:/, "")}_${architecture}.deb`;
-  const paragraph = control.replace(/Description:[^]*/, `Filename: ${poolPath}\nSize: ${bytes.length}\nSHA256: ${sha256}\n`);
+  const paragraph = control.replace(
+    /Description:[\s\S]*/,
+    `Filename: ${poolPath}\nSize: ${bytes.length}\nSHA256: ${sha256}\n`,
+  );
   return { spec, bytes, sha256, poolPath, paragraph };
 }
 
@@ -159,7 +165,13 @@ export class ArchiveKey {
     const point = Buffer.from((publicKey.export({ format: "jwk" }) as { x: string }).x, "base64url");
     const oid = Buffer.from("2b06010401da470f01", "hex");
     const created = uint32(KEY_CREATED);
-    this.body = Buffer.concat([Buffer.of(4), created, Buffer.of(22, oid.length), oid, mpi(Buffer.concat([Buffer.of(0x40), point]))]);
+    this.body = Buffer.concat([
+      Buffer.of(4),
+      created,
+      Buffer.of(22, oid.length),
+      oid,
+      mpi(Buffer.concat([Buffer.of(0x40), point])),
+    ]);
   }
 
   get fingerprint(): Buffer {
@@ -197,7 +209,12 @@ export class ArchiveKey {
     const issuer = subpacket(33, Buffer.concat([Buffer.of(4), this.fingerprint]));
     const hashed = Buffer.concat([subpacket(2, uint32(created)), issuer, ...extra]);
     const head = Buffer.concat([Buffer.of(4, type, 22, 10, hashed.length >> 8, hashed.length & 0xff), hashed]);
-    const digest = createHash("sha512").update(data).update(head).update(Buffer.of(4, 0xff)).update(uint32(head.length)).digest();
+    const digest = createHash("sha512")
+      .update(data)
+      .update(head)
+      .update(Buffer.of(4, 0xff))
+      .update(uint32(head.length))
+      .digest();
     const rs = sign(null, digest, this.privateKey);
     const tail = Buffer.concat([mpi(rs.subarray(0, 32)), mpi(rs.subarray(32))]);
     return packet(2, Buffer.concat([head, Buffer.of(0, 0), digest.subarray(0, 2), tail]));
@@ -218,7 +235,11 @@ export interface SuiteSpec {
 export type ArchiveFiles = Map<string, Uint8Array>;
 
 /** A suite "trixie" with one Packages file (.gz and plain), signed. */
-export function makeArchive(packages: readonly BuiltPackage[], key: ArchiveKey | null, spec: SuiteSpec = {}): ArchiveFiles {
+export function makeArchive(
+  packages: readonly BuiltPackage[],
+  key: ArchiveKey | null,
+  spec: SuiteSpec = {},
+): ArchiveFiles {
   const files: ArchiveFiles = new Map();
   for (const built of packages) files.set(built.poolPath, built.bytes);
   const codename = spec.codename ?? "trixie";
@@ -248,7 +269,9 @@ export function makeArchive(packages: readonly BuiltPackage[], key: ArchiveKey |
     ...hashes,
   ].join("\n");
   const text = `${release}\n${spec.extraRelease ?? ""}`;
-  const cleartext = key ? key.clearSign(text) : `-----BEGIN PGP SIGNED MESSAGE-----\n\n${text}-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n`;
+  const cleartext = key
+    ? key.clearSign(text)
+    : `-----BEGIN PGP SIGNED MESSAGE-----\n\n${text}-----BEGIN PGP SIGNATURE-----\n\n-----END PGP SIGNATURE-----\n`;
   files.set(`${base}/InRelease`, Buffer.from(cleartext));
   files.set(`${base}/Release`, Buffer.from(text));
   return files;

@@ -1,8 +1,9 @@
 // `faultline demo`: tells product truths about memory mapping on the bundled programs, with numbers taken from the run.
-import { type MachineOptions, formatSize, Machine, type MachineProcess } from "../../host/node/index.ts";
+
 import { PAGE_SIZE, pteToPfn } from "../../arch/sv39.ts";
-import { TRACE_NAMES } from "../../mm/tracer.ts";
+import { formatSize, Machine, type MachineOptions, type MachineProcess } from "../../host/node/index.ts";
 import type { Task } from "../../kernel/task.ts";
+import { TRACE_NAMES } from "../../mm/tracer.ts";
 import type { Vma } from "../../mm/vma.ts";
 
 interface Event {
@@ -46,7 +47,8 @@ class Scene {
         this.seen += at + moment.length + 2;
         return { lines: fresh.slice(0, at).split("\n").filter(Boolean), events: this.events.slice(before) };
       }
-      if (!this.program.isRunning) throw new Error(`the program ended before "${moment}": ${this.program.collectedOutput}`);
+      if (!this.program.isRunning)
+        throw new Error(`the program ended before "${moment}": ${this.program.collectedOutput}`);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
@@ -60,7 +62,13 @@ class Scene {
     const { code, stdout } = await this.program.wait();
     await this.machine.stop();
     this.machine.close();
-    return { code, lines: stdout.slice(this.seen).split("\n").filter((line) => line && !line.startsWith("@")) };
+    return {
+      code,
+      lines: stdout
+        .slice(this.seen)
+        .split("\n")
+        .filter((line) => line && !line.startsWith("@")),
+    };
   }
 }
 
@@ -89,7 +97,9 @@ export async function runDemo(): Promise<number> {
   await swap();
   await privacy();
   await sharing();
-  print("\nEvery line above was measured in this run. Next: faultline install --root debian bash, then faultline run --root debian /bin/bash");
+  print(
+    "\nEvery line above was measured in this run. Next: faultline install --root debian bash, then faultline run --root debian /bin/bash",
+  );
   return 0;
 }
 
@@ -99,7 +109,10 @@ async function restartAndDemandZero(): Promise<void> {
   const before = { ...scene.task.space.faults };
   scene.goOn();
   const { lines } = await scene.finish();
-  truth(1, "The instruction that faults is run again after the handler returns, and then translates without a second fault.");
+  truth(
+    1,
+    "The instruction that faults is run again after the handler returns, and then translates without a second fault.",
+  );
   for (const line of lines) show(line);
   show(`(faults of the process before the first store: ${before.minor} minor, ${before.major} major)`);
 }
@@ -120,7 +133,10 @@ async function files(): Promise<void> {
   scene.goOn();
   const { lines: result } = await scene.finish();
   truth(3, "Each page-size piece of the file section is the first content of one virtual page.");
-  truth(5, "Where the area is larger than the file section, the rest reads as zeros; beyond the last page: SIGBUS (7).");
+  truth(
+    5,
+    "Where the area is larger than the file section, the rest reads as zeros; beyond the last page: SIGBUS (7).",
+  );
   for (const line of result) show(line);
 }
 
@@ -135,7 +151,10 @@ async function zeroPages(): Promise<void> {
   const between = moved() - before;
   scene.goOn();
   const { lines } = await scene.finish();
-  truth(6, "Anonymous areas are demand-zero: the first touch finds a frame, overwrites it with zeros and marks the page resident.");
+  truth(
+    6,
+    "Anonymous areas are demand-zero: the first touch finds a frame, overwrites it with zeros and marks the page resident.",
+  );
   for (const line of lines) show(line);
   truth(7, "A demand-zero fault moves no data between disk and memory.");
   show(`${count(events, /zero/)} zero-page and demand-zero faults, ${between} pages moved to or from disk`);
@@ -146,11 +165,18 @@ async function swap(): Promise<void> {
   await scene.until("filled");
   const { mm } = scene.machine.kernel;
   truth(8, "Once initialised, a page travels between memory and the swap file that the system maintains.");
-  show(`16 MiB written in ${formatSize(mm.totalFrames * PAGE_SIZE)} of memory: ${mm.counters.pswpout} pages went out to swap`);
+  show(
+    `16 MiB written in ${formatSize(mm.totalFrames * PAGE_SIZE)} of memory: ${mm.counters.pswpout} pages went out to swap`,
+  );
   scene.goOn();
   const { lines } = await scene.finish();
   show(`${lines.join(" ")}; ${mm.counters.pswpin} pages came back`);
-  const bounded = await Scene.open("/bin/truths", ["fill", "64"], { memory: "8M", swap: "32M", overcommit: "never", overcommitRatio: 50 });
+  const bounded = await Scene.open("/bin/truths", ["fill", "64"], {
+    memory: "8M",
+    swap: "32M",
+    overcommit: "never",
+    overcommitRatio: 50,
+  });
   const refused = await bounded.finish();
   truth(9, "Swap space bounds the pages that processes can allocate: beyond it allocation is refused (ENOMEM, -12).");
   for (const line of refused.lines) show(line);
@@ -168,8 +194,13 @@ async function privacy(): Promise<void> {
   const apart = [frameAt(scene.task, vpn), frameAt(child(), vpn)];
   scene.goOn();
   const { lines: result } = await scene.finish();
-  truth(11, "An address space is private: what one process writes, no other sees; an address that is not mapped gives SIGSEGV (11).");
-  show(`after fork: parent frame ${shared[0]}, child frame ${shared[1]}; after the child's write: ${apart[0]} and ${apart[1]}`);
+  truth(
+    11,
+    "An address space is private: what one process writes, no other sees; an address that is not mapped gives SIGSEGV (11).",
+  );
+  show(
+    `after fork: parent frame ${shared[0]}, child frame ${shared[1]}; after the child's write: ${apart[0]} and ${apart[1]}`,
+  );
   for (const line of result) show(line);
 }
 
@@ -194,16 +225,24 @@ async function sharing(): Promise<void> {
   const before = data();
   truth(10, "Programs and data are loaded by mapping: exec copies nothing, it maps.");
   const [first] = tasks;
-  show(`${first.space.areas.length} areas mapped ${formatSize(first.space.totalPages * PAGE_SIZE)}, of which ${formatSize(residentBytes(first))} were touched and are resident`);
+  show(
+    `${first.space.areas.length} areas mapped ${formatSize(first.space.totalPages * PAGE_SIZE)}, of which ${formatSize(residentBytes(first))} were touched and are resident`,
+  );
   for (const program of programs) program.write("\n");
   await reached("written");
-  truth(12, `Identical code and library pages are kept once for all ${PROCESSES} processes; a private page is copied at the first write.`);
+  truth(
+    12,
+    `Identical code and library pages are kept once for all ${PROCESSES} processes; a private page is copied at the first write.`,
+  );
   show(`code of /bin/sharer: frames ${code.join(" ")}`);
   show(`constants of libstory.so: frames ${library.join(" ")}`);
   show(`data of libstory.so before writing: frames ${before.join(" ")}; after: ${data().join(" ")}`);
   const report = machine.report();
-  const sum = (pick: (p: (typeof report.processes)[number]) => number) => formatSize(report.processes.reduce((total, p) => total + pick(p), 0));
-  show(`RSS adds up to ${sum((p) => p.rss)}, PSS to ${sum((p) => p.pss)}: sharing saved ${formatSize(report.sharingSaved)}`);
+  const sum = (pick: (p: (typeof report.processes)[number]) => number) =>
+    formatSize(report.processes.reduce((total, p) => total + pick(p), 0));
+  show(
+    `RSS adds up to ${sum((p) => p.rss)}, PSS to ${sum((p) => p.pss)}: sharing saved ${formatSize(report.sharingSaved)}`,
+  );
   for (const program of programs) program.write("\n");
   await Promise.all(programs.map((program) => program.wait()));
   await machine.stop();

@@ -1,9 +1,16 @@
 // What `faultline run` does: makes the machine, connects the terminal or the pipes, runs the program, writes report and trace.
 import { openSync, writeFileSync, writeSync } from "node:fs";
 import { EACCES, EISDIR, ELIBBAD, ENOENT, ENOEXEC, ENOMEM, ENOTDIR } from "../../abi/errno.ts";
-import { BUNDLED_ROOT, formatReport, HostError, Machine, type MachineProcess, type SpawnRequest } from "../../host/node/index.ts";
-import { LinuxError } from "../../kernel/linux-error.ts";
+import {
+  BUNDLED_ROOT,
+  formatReport,
+  HostError,
+  Machine,
+  type MachineProcess,
+  type SpawnRequest,
+} from "../../host/node/index.ts";
 import { TraceFile } from "../../host/node/trace-file.ts";
+import { LinuxError } from "../../kernel/linux-error.ts";
 import { CliError } from "../cli-error.ts";
 import type { RunOptions } from "./run-options.ts";
 import { connectPipes, connectTerminal } from "./standard-streams.ts";
@@ -41,7 +48,11 @@ export async function runProgram(options: RunOptions): Promise<number> {
   trace?.finish();
   if (report !== null) {
     if (options.report === "stderr") process.stderr.write(formatReport(report));
-    else writeFileSync(options.report!.path, options.report!.json ? `${JSON.stringify(report, null, 1)}\n` : formatReport(report));
+    else
+      writeFileSync(
+        options.report!.path,
+        options.report!.json ? `${JSON.stringify(report, null, 1)}\n` : formatReport(report),
+      );
   }
   if (written < 0) throw new CliError(`not everything could be written back to the host (error ${-written})`, 1);
   return timedOut ? STATUS_TIMEOUT : code;
@@ -104,7 +115,8 @@ function locate(machine: Machine, program: string, path: string): string {
 
 function explain(machine: Machine, options: RunOptions, path: string, errno: number): CliError {
   const root = options.root ?? "the bundled root";
-  if (options.cwd !== null && !exists(machine, options.cwd)) return new CliError(`--cwd ${options.cwd}: no such folder in ${root}`);
+  if (options.cwd !== null && !exists(machine, options.cwd))
+    return new CliError(`--cwd ${options.cwd}: no such folder in ${root}`);
   if (errno === ENOENT && exists(machine, path)) {
     const interpreter = machine.interpreterOf(path);
     return new CliError(
@@ -118,7 +130,10 @@ function explain(machine: Machine, options: RunOptions, path: string, errno: num
       return new CliError(`${options.program}: no such program in ${root}`, STATUS_NOT_FOUND);
     case ENOEXEC:
     case ELIBBAD:
-      return new CliError(`${path}: not a riscv64 Linux program (ELF for RISC-V, 64 bit) that can be run`, STATUS_CANNOT_RUN);
+      return new CliError(
+        `${path}: not a riscv64 Linux program (ELF for RISC-V, 64 bit) that can be run`,
+        STATUS_CANNOT_RUN,
+      );
     case EACCES:
     case EISDIR:
       return new CliError(`${path}: permission denied: it is a folder or not executable`, STATUS_CANNOT_RUN);
@@ -128,4 +143,3 @@ function explain(machine: Machine, options: RunOptions, path: string, errno: num
       return new CliError(`${path}: cannot be run (error ${errno})`, STATUS_CANNOT_RUN);
   }
 }
-

@@ -38,7 +38,7 @@ export function aptProxy(etcApt: string, scheme: "http" | "https"): string | nul
   for (const text of texts) {
     const plain = text.replace(/^\s*(\/\/|#).*$/gm, "");
     const flat = new RegExp(`Acquire::${scheme}::Proxy\\s+"([^"]*)"`, "i").exec(plain);
-    const nested = new RegExp(`Acquire\\s*\\{[^]*?${scheme}\\s*\\{[^}]*?\\bProxy\\s+"([^"]*)"`, "i").exec(plain);
+    const nested = new RegExp(`Acquire\\s*\\{[\\s\\S]*?${scheme}\\s*\\{[^}]*?\\bProxy\\s+"([^"]*)"`, "i").exec(plain);
     proxy = flat?.[1] ?? nested?.[1] ?? proxy;
   }
   return proxy === null || proxy === "" || proxy.toUpperCase() === "DIRECT" ? null : proxy;

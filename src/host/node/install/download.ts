@@ -26,7 +26,8 @@ const ATTEMPTS = 5;
 export class MismatchError extends Error {}
 
 export interface Wanted {
-  address: string;
+  /** Asked only when the cache has not got the file: then a mirror must be known. */
+  address: () => string;
   sha256: string;
   sizeBytes: number;
   /** For messages: "bash 5.2.37-2+b10". */
@@ -167,7 +168,7 @@ export class Downloader {
     counter: { received: number },
   ): Promise<Hash> {
     let { hash, length } = left;
-    const transfer = await this.options.client.open(wanted.address, length).catch((error: unknown) => {
+    const transfer = await this.options.client.open(wanted.address(), length).catch((error: unknown) => {
       if (error instanceof HttpError && error.statusCode === 416) throw new MismatchError("is shorter than expected");
       throw error;
     });

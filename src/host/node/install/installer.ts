@@ -266,25 +266,24 @@ function keyringPaths(options: InstallOptions, environment: InstallEnvironment):
   return named !== null ? [named] : hostKeyrings(environment.keyringFolder, environment.etcApt);
 }
 
-/** What to download for an entry, wherever the mirror is. */
-export function wantedFor(entry: LockEntry, mirror: () => string, isCached: (wanted: Wanted) => boolean): Wanted {
-  const wanted: Wanted = {
-    address: "",
+/** What to download for an entry. A complete cache needs no mirror: a lock file then installs offline. */
+export function wantedFor(entry: LockEntry, mirror: () => string): Wanted {
+  return {
+    // As apt spells addresses: "+" means a blank to some object stores.
+    address: () => `${mirror()}/${entry.poolPath.replaceAll("%", "%25").replaceAll("+", "%2b")}`,
     sha256: entry.sha256,
     sizeBytes: entry.sizeBytes,
     what: `${entry.name} ${entry.version}`,
     cacheName: `packages/${entry.sha256}.deb`,
   };
-  // A complete cache needs no mirror: a lock file then installs offline.
-  if (isCached(wanted)) return wanted;
-  return { ...wanted, address: `${mirror()}/${entry.poolPath.replaceAll("%", "%25").replaceAll("+", "%2b")}` };
 }
 
 /** Downloads run ahead, four at a time; packages are unpacked in order as they arrive. Returns plain bytes written. */
 async function unpackAll(entries: readonly LockEntry[], session: Session): Promise<number> {
   const { downloader, progress, mirror } = session;
-  const wanted = entries.map((entry) => wantedFor(entry, mirror, (w) => downloader.isCached(w)));
+  const wanted = entries.map((entry) => wantedFor(entry, mirror));
   const missing = wanted.filter((w) => !downloader.isCached(w));
+  if (missing.length > 0) mirror(); // fail before anything is unpacked
   const missingBytes = missing.reduce((sum, w) => sum + w.sizeBytes, 0);
   if (entries.length > 0) {
     const volume = missing.length > 0 ? `, ${formatBytes(missingBytes)} to download` : ", all in the cache";
@@ -308,5 +307,5 @@ async function unpackAll(entries: readonly LockEntry[], session: Session): Promi
 function downloadFault(error: unknown, wanted: Wanted): unknown {
   if (error instanceof InstallError || error instanceof ImageError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  return new InstallError(`${wanted.what}: ${wanted.address}: ${reason}`, 1);
+  return new InstallError(`${wanted.what}: ${wanted.address()}: ${reason}`, 1);
 }

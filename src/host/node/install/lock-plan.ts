@@ -77,13 +77,13 @@ function fromGroup(group: RelationGroup, byName: ReadonlyMap<string, LockEntry>)
 
 async function readRecord(entry: LockEntry, session: Session): Promise<PackageRecord> {
   const { downloader, mirror } = session;
-  const wanted = wantedFor(entry, mirror, (w) => downloader.isCached(w));
+  const wanted = wantedFor(entry, mirror);
   let bytes: Uint8Array;
   try {
     bytes = await downloader.read(wanted);
   } catch (error) {
     if (error instanceof InstallError || error instanceof ImageError) throw error;
-    throw new InstallError(`${wanted.what}: ${wanted.address}: ${(error as Error).message}`, 1);
+    throw new InstallError(`${wanted.what}: ${wanted.address()}: ${(error as Error).message}`, 1);
   }
   const deb = await openDeb(bytes, nodeDecompressors, wanted.what);
   const record = packageFromControl(deb.fields, ARCHITECTURE);
@@ -106,13 +106,7 @@ async function meetByProvides(
   if (open.length === 0) return;
   for (const entry of lock) {
     if (chosen.has(entry.name)) continue;
-    const isCached = session.downloader.isCached(
-      wantedFor(
-        entry,
-        () => "",
-        () => true,
-      ),
-    );
+    const isCached = session.downloader.isCached(wantedFor(entry, session.mirror));
     if (!isCached) continue;
     const record = await readRecord(entry, session);
     const met = open.filter(({ group }) => meets(record, group));

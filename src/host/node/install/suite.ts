@@ -169,7 +169,7 @@ async function fetchIndex(
 function places(files: readonly ReleaseFile[], release: Release, request: SuiteRequest, what: string): Wanted[] {
   const base = `${request.mirror}/dists/${request.suite}`;
   const wanted = (file: ReleaseFile, path: string): Wanted => ({
-    address: `${base}/${path}`,
+    address: () => `${base}/${path}`,
     sha256: file.sha256,
     sizeBytes: file.sizeBytes,
     what,
