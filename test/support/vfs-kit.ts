@@ -1,7 +1,9 @@
 // A file system without a machine: a Vfs over a simple stand-in for mm (page caches in plain Maps), a task with guest memory
 // that is an array of bytes, and system calls called by name. For tests of kernel/vfs and host/node/files.
+
+import type { SyscallName } from "../../src/abi/syscall-numbers.ts";
 import { PAGE_SIZE } from "../../src/arch/sv39.ts";
-import { ROOT_CREDENTIALS, type Credentials, NO_CAPS } from "../../src/kernel/credentials.ts";
+import { type Credentials, NO_CAPS, ROOT_CREDENTIALS } from "../../src/kernel/credentials.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
 import { LinuxError } from "../../src/kernel/linux-error.ts";
 import { RLimits } from "../../src/kernel/rlimits.ts";
@@ -17,7 +19,6 @@ import { FdTable } from "../../src/kernel/vfs/fd-table.ts";
 import { FsContext } from "../../src/kernel/vfs/fs-context.ts";
 import type { FileSystem } from "../../src/kernel/vfs/inode.ts";
 import { Vfs } from "../../src/kernel/vfs/vfs.ts";
-import type { SyscallName } from "../../src/abi/syscall-numbers.ts";
 import type { FileBacking } from "../../src/mm/contracts.ts";
 import { DeviceError } from "../../src/mm/contracts.ts";
 import type { IoCursor } from "../../src/mm/io-cursor.ts";
@@ -236,7 +237,9 @@ export class VfsKit {
   private stringAt = 0x2000;
 
   constructor(makeRoot: (kit: VfsKit) => FileSystem, withDev = false) {
-    const clock = { realtime: () => ({ seconds: Math.floor(++this.now / 1000), nanoseconds: (this.now % 1000) * 1_000_000 }) };
+    const clock = {
+      realtime: () => ({ seconds: Math.floor(++this.now / 1000), nanoseconds: (this.now % 1000) * 1_000_000 }),
+    };
     const kernel = {
       mm: this.mm as unknown as MemoryManager,
       clock,
@@ -356,7 +359,19 @@ export class VfsKit {
     return text;
   }
 
-  stat(path: string, flags = 0): { mode: number; nlink: number; uid: number; gid: number; size: number; ino: number; mtime: number; error: number } {
+  stat(
+    path: string,
+    flags = 0,
+  ): {
+    mode: number;
+    nlink: number;
+    uid: number;
+    gid: number;
+    size: number;
+    ino: number;
+    mtime: number;
+    error: number;
+  } {
     const result = this.call("newfstatat", -100, path, DATA, flags);
     const view = new DataView(this.memory.buffer, DATA, 128);
     return {

@@ -42,6 +42,8 @@ const BIG = { bigint: true, throwIfNoEntry: false } as const;
 class NodeHandle {
   fd = -1;
   writable = false;
+  /** Opened for writing and not idle since: reopening might no longer be allowed. */
+  pinned = false;
   /** The path that stands for the folder: the prefix for names in it. Folders only. */
   prefix = "";
 }
@@ -132,16 +134,16 @@ export class NodeFiles implements HostFiles {
     handle.prefix = this.useProc ? `/proc/self/fd/${fd}/` : `${path}/`;
     folder.handle = handle;
     this.folders.add(folder);
-    this.trim(this.folders, KEPT_FOLDERS);
+    this.trim(this.folders, KEPT_FOLDERS, folder);
     return handle.prefix;
   }
 
-  private trim(nodes: Set<HostNode>, limit: number): void {
+  private trim(nodes: Set<HostNode>, limit: number, fresh: HostNode): void {
     for (const node of nodes) {
       if (nodes.size <= limit) return;
       const handle = node.handle as NodeHandle;
-      // A descriptor that cannot be had again, or would be opened with other rights, stays.
-      if (node.gone || handle.writable) continue;
+      // A descriptor that cannot be had again stays.
+      if (node === fresh || node.gone || handle.pinned) continue;
       this.closeData(node);
     }
   }
@@ -223,7 +225,8 @@ export class NodeFiles implements HostFiles {
   openData(node: HostNode, write: boolean): void {
     const handle = node.handle as NodeHandle | null;
     if (handle !== null && (handle.writable || !write)) {
-      if (!handle.writable && this.files.size > KEPT_FILES / 2) {
+      if (write) handle.pinned = true;
+      if (this.files.size > KEPT_FILES / 2) {
         this.files.delete(node);
         this.files.add(node);
       }
@@ -243,10 +246,17 @@ export class NodeFiles implements HostFiles {
     if (handle !== null) this.closeData(node);
     const made = new NodeHandle();
     made.fd = fd;
-    made.writable = write;
+    made.writable = made.pinned = write;
     node.handle = made;
     this.files.add(node);
-    this.trim(this.files, KEPT_FILES);
+    this.trim(this.files, KEPT_FILES, node);
+  }
+
+  idle(node: HostNode): void {
+    const handle = node.handle as NodeHandle | null;
+    if (handle === null) return;
+    handle.pinned = false;
+    this.trim(this.files, KEPT_FILES, node);
   }
 
   closeData(node: HostNode): void {

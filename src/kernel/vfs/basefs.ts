@@ -246,7 +246,8 @@ export class BaseInode extends Inode {
 
   /** The last writer closed it: others on the host shall see the result now, not at the next fsync. */
   override startWriteback(): void {
-    if (this.fs.dirty.has(this)) this.push();
+    const failed = this.fs.dirty.has(this) ? this.push() : 0;
+    if (failed === 0 && this.writeCount <= 1 && !this.fs.dirty.has(this)) this.fs.host.idle(this.node);
   }
 
   /** Writes dirty pages, size and times to the host's file: 0 or -errno. */

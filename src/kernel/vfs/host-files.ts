@@ -77,6 +77,8 @@ export interface HostFiles {
 
   /** Opens the data for reading, or for both: errors of permission come now and not at a page fault. Idempotent. */
   openData(node: HostNode, write: boolean): void;
+  /** Nobody writes it any more and everything is written: what openData() opened may be closed and opened again at will. */
+  idle(node: HostNode): void;
   /** Closes what openData() opened, if anything. */
   closeData(node: HostNode): void;
   /** Fills `into` from `position`; fewer bytes only at the end of the file. Opens the data if need be. */

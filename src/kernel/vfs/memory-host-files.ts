@@ -153,6 +153,8 @@ export class MemoryHostFiles implements HostFiles {
     this.regular(node);
   }
 
+  idle(_node: HostNode): void {}
+
   closeData(node: HostNode): void {
     if (node.gone) node.handle = null;
   }

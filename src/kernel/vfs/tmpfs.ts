@@ -29,6 +29,10 @@ export class TmpFs extends TreeFileSystem {
   /** Pages of all files as last counted; a store through a mapping is noticed at the next call about its file. */
   usedPages = 0;
   private readonly options: TmpFsOptions;
+  /** Files with data, for an exact count. */
+  readonly withData = new Set<TmpInode>();
+  /** Was given leave to write since it was last counted. */
+  writing: TmpInode | null = null;
 
   constructor(services: FsServices, source: string, options: TmpFsOptions = {}) {
     super(services, source);
@@ -48,6 +52,7 @@ export class TmpFs extends TreeFileSystem {
   }
 
   override statfs(): StatFs {
+    for (const inode of this.withData) inode.count();
     return {
       ...super.statfs(),
       blockSize: PAGE_SIZE,
@@ -73,6 +78,7 @@ export class TmpInode extends TreeInode {
   private countedPages = 0;
 
   protected override createObject(): MemoryObject {
+    this.fs.withData.add(this);
     return this.fs.services.mm.createShmemObject(0);
   }
 
@@ -81,7 +87,7 @@ export class TmpInode extends TreeInode {
   }
 
   /** Brings the file system's count up to date with this file's pages, in memory or swapped. */
-  private count(): number {
+  count(): number {
     const pages = this.shmem?.allocatedPages ?? 0;
     this.fs.usedPages += pages - this.countedPages;
     this.countedPages = pages;
@@ -94,6 +100,8 @@ export class TmpInode extends TreeInode {
 
   /** shmem_inode_acct_blocks(): only pages the file does not have yet count against the limit. */
   override reserveSpace(offset: number, length: number): number {
+    this.fs.writing?.count();
+    this.fs.writing = this;
     this.count();
     let left = this.fs.maxPages - this.fs.usedPages;
     if (left >= Math.ceil(length / PAGE_SIZE) + 1) return length;
@@ -101,7 +109,8 @@ export class TmpInode extends TreeInode {
     const end = offset + length;
     let at = offset - (offset % PAGE_SIZE);
     while (at < end) {
-      if (object.nextData(at) !== at && --left < 0) return Math.max(0, at - offset);
+      const isHole = at >= object.sizeBytes || object.nextData(at) !== at;
+      if (isHole && --left < 0) return Math.max(0, at - offset);
       at += PAGE_SIZE;
     }
     return length;
@@ -128,6 +137,8 @@ export class TmpInode extends TreeInode {
 
   override evicted(): void {
     super.evicted();
+    this.fs.withData.delete(this);
+    if (this.fs.writing === this) this.fs.writing = null;
     this.fs.usedPages -= this.countedPages;
     this.countedPages = 0;
   }
