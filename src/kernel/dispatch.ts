@@ -6,7 +6,7 @@ import type { Kernel } from "./kernel.ts";
 import { LinuxError } from "./linux-error.ts";
 import { restartWithoutSignal, restoreMaskAfter } from "./signals/deliver.ts";
 import { traceEntry, traceExit } from "./strace.ts";
-import { SYSCALLS } from "./syscalls/index.ts";
+import { allSyscalls } from "./syscalls/index.ts";
 import type { SyscallHandler, SyscallRow } from "./syscalls/registry.ts";
 import { BLOCKED, NO_RESULT, type Task } from "./task.ts";
 
@@ -24,13 +24,14 @@ export interface DispatchTable {
 
 /** From the declared tables to arrays indexed by number. */
 export function buildDispatchTable(): DispatchTable {
+  const declared = allSyscalls();
   const table: DispatchTable = {
     handlers: new Array<SyscallHandler | undefined>(TABLE_SIZE).fill(undefined),
     rows: new Array<SyscallRow | undefined>(TABLE_SIZE).fill(undefined),
     names: new Array<string | undefined>(TABLE_SIZE).fill(undefined),
   };
   for (const [name, number] of Object.entries(SYSCALL_NUMBERS)) {
-    const row = SYSCALLS[name as SyscallName];
+    const row = declared[name as SyscallName];
     table.names[number] = name;
     table.rows[number] = row;
     table.handlers[number] = row?.run;

@@ -58,6 +58,7 @@ export function exitThread(k: Kernel, t: Task): void {
   if (k.scheduler.current === t) k.scheduler.current = null;
   const last = ![...process.threads].some((thread) => thread.isAlive);
   if (!last) handOverChildren(k, t);
+  k.beforeRelease?.(t);
   t.files.release();
   t.fs.release();
   t.space.release();

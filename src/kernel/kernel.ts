@@ -84,12 +84,16 @@ export class Kernel {
   randomizeLayout = true;
   hostname: string;
   domainName = "(none)";
+  /** When the running task's slice began (monotonic ns). */
+  sliceStartNs = 0;
   /** Processes and threads made since the start. */
   forkCount = 0;
   lastPid = 1;
   readonly logLines: string[] = [];
   /** System calls that answered ENOSYS and were reported. */
   readonly reportedMissing = new Set<number>();
+  /** Called before a thread that ends gives up its address space: the last look at it. */
+  beforeRelease: ((task: Task) => void) | null = null;
   /** Called when a process ended (before its parent collects it). */
   onExit: ((process: Process) => void) | null = null;
   readonly syscalls: DispatchTable;
@@ -106,6 +110,7 @@ export class Kernel {
     this.hostname = config.hostname ?? "faultline";
     this.ipc = new IpcState();
     this.vfs = new Vfs(this);
+    this.ipc.attach(this);
     // fork_init(): an eighth of memory for 16 KiB thread stacks.
     this.maxThreads = Math.max(64, Math.min(PID_MAX - RESERVED_PIDS, Math.floor(config.ramBytes / (8 * 16384))));
     this.init = makeInit(this);

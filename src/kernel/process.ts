@@ -66,6 +66,7 @@ export class Process {
   personality = 0;
   dumpable = 1;
   childSubreaper = false;
+  hugePagesDisabled = false;
   oomScoreAdjust = 0;
   /** True once exec ran: setpgid by the parent is refused. */
   hasExecuted = false;

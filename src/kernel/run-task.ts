@@ -20,6 +20,7 @@ import { checkCpuTimers } from "./cpu-timers.ts";
 import { retrySyscall, serveSyscall } from "./dispatch.ts";
 import type { Kernel } from "./kernel.ts";
 import { handlePageFault } from "./page-fault.ts";
+import { fixupRseq } from "./rseq.ts";
 import { deliverSignals } from "./signals/deliver.ts";
 import { forceFault } from "./signals/send.ts";
 import type { Task } from "./task.ts";
@@ -31,10 +32,12 @@ const KERNEL_ENTRY_COST = 100;
 export function runTask(k: Kernel, t: Task, budget: number): number {
   const { hart, scheduler } = k;
   const startNs = k.clock.monotonicNs();
+  k.sliceStartNs = startNs;
   const slice = Math.min(scheduler.sliceOf(t), budget);
   let left = slice;
   scheduler.current = t;
   t.state = "running";
+  if (t.rseqAddress !== 0 && scheduler.switched) fixupRseq(k, t);
   if (t.retrying) {
     retrySyscall(k, t);
     left -= KERNEL_ENTRY_COST;

@@ -9,6 +9,8 @@ export class Scheduler {
   current: Task | null = null;
   /** sched_yield: the running task's slice ends now. */
   yielding = false;
+  /** Another task than before was picked last. */
+  switched = false;
   /** Context switches so far. */
   switches = 0;
   /** Runnable tasks in order; a ring over `queue`. */
@@ -31,7 +33,8 @@ export class Scheduler {
       this.head = (this.head + 1) % this.queue.length;
       this.count--;
       if (task.state !== "runnable") continue;
-      if (task !== this.lastRun) this.switches++;
+      this.switched = task !== this.lastRun;
+      if (this.switched) this.switches++;
       this.lastRun = task;
       return task;
     }
