@@ -31,6 +31,11 @@ export abstract class AnonymousFile extends KernelFile {
   override pseudoName(): string {
     return `anon_inode:${this.kind}`;
   }
+
+  /** noop_llseek: no error, no effect. */
+  override seek(): number {
+    return 0;
+  }
 }
 
 function anonymousInode(k: Kernel): Inode {

@@ -68,11 +68,28 @@ export class InotifyState implements FsEventSink {
     const { inode, parent } = dentry;
     const directory = inode?.isDirectory === true ? C.IN_ISDIR : 0;
     const full = mask | directory;
-    if ((mask & SELF_EVENTS) === 0 && parent !== null && parent.inode !== null) {
+    // The inode goes before its directory hears of the name's end (d_delete comes before fsnotify).
+    if ((mask & C.IN_DELETE) !== 0 && inode !== null && this.isUnused(inode)) this.tellGone(inode);
+    const unnamed = (mask & C.IN_ATTRIB) !== 0 && inode !== null && inode.nlink === 0;
+    if ((mask & SELF_EVENTS) === 0 && !unnamed && parent !== null && parent.inode !== null) {
       this.tell(parent.inode, full, cookie, dentry.name);
     }
-    if ((mask & ENTRY_EVENTS) === 0 && inode !== null) this.tell(inode, full, cookie, "");
-    if ((mask & C.IN_DELETE_SELF) !== 0 && inode !== null) this.forget(inode);
+    if ((mask & C.IN_DELETE_SELF) !== 0) {
+      if (inode !== null) this.tellGone(inode);
+    } else if ((mask & ENTRY_EVENTS) === 0 && inode !== null) {
+      // For watchers of the thing itself IN_MOVE_SELF comes without IN_ISDIR, as it always has.
+      this.tell(inode, (mask & SELF_EVENTS) !== 0 ? mask & ~C.IN_ISDIR : full, cookie, "");
+    }
+  }
+
+  /** No name, and nobody but watches holds it. */
+  private isUnused(inode: Inode): boolean {
+    return inode.nlink === 0 && inode.openCount === (this.watches.get(inode)?.size ?? 0);
+  }
+
+  private tellGone(inode: Inode): void {
+    this.tell(inode, C.IN_DELETE_SELF, 0, "");
+    for (const watch of [...(this.watches.get(inode) ?? [])]) watch.file.drop(watch);
   }
 
   private tell(inode: Inode, mask: number, cookie: number, name: string): void {
@@ -83,11 +100,6 @@ export class InotifyState implements FsEventSink {
       watch.file.queueEvent(watch.descriptor, mask, cookie, name);
       if ((watch.mask & C.IN_ONESHOT) !== 0) watch.file.drop(watch);
     }
-  }
-
-  /** The inode is gone: so are its watches. */
-  private forget(inode: Inode): void {
-    for (const watch of [...(this.watches.get(inode) ?? [])]) watch.file.drop(watch);
   }
 }
 

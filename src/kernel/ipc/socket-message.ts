@@ -224,7 +224,8 @@ class ControlWriter {
     const whole = fds.length === files.length;
     if (fds.length > 0) {
       const data = new Uint8Array(fds.length * 4);
-      fds.forEach((fd, i) => viewOf(data).setInt32(i * 4, fd, true));
+      const view = viewOf(data);
+      for (let i = 0; i < fds.length; i++) view.setInt32(i * 4, fds[i], true);
       this.put(S.SOL_SOCKET, S.SCM_RIGHTS, data);
     }
     if (!whole) this.truncated = true;

@@ -34,7 +34,15 @@ export class UnixDatagram extends UnixSocket {
   }
 
   private setPeer(peer: UnixDatagram | null): void {
-    (this.peer as UnixDatagram | null)?.connectedHere.delete(this);
+    const old = this.peer as UnixDatagram | null;
+    old?.connectedHere.delete(this);
+    // unix_dgram_disconnected: what the old peer sent and nobody read is lost, and it learns so.
+    if (old !== null && old !== peer && !this.received.empty) {
+      this.purge();
+      this.roomQueue.wake();
+      if (!old.dead && old.peer === this) old.error = E.ECONNRESET;
+      old.wakeAll();
+    }
     this.peer = peer;
     peer?.connectedHere.add(this);
   }
@@ -119,11 +127,7 @@ export class UnixDatagram extends UnixSocket {
 
   protected override disconnectPeers(): void {
     this.roomQueue.wake();
-    for (const sender of this.connectedHere) {
-      // unix_dgram_disconnected: a pair's other end learns of it.
-      if (this.peer === sender) sender.error = E.ECONNRESET;
-      sender.wakeAll();
-    }
+    for (const sender of this.connectedHere) sender.wakeAll();
     (this.peer as UnixDatagram | null)?.connectedHere.delete(this);
   }
 }

@@ -27,3 +27,12 @@ export function findSocketNode(k: Kernel, t: Task, path: string): Inode {
   if ((inode.mode & S_IFMT) !== S_IFSOCK) throw errno(ECONNREFUSED);
   return inode;
 }
+
+export function nodeExists(k: Kernel, t: Task, path: string): boolean {
+  try {
+    return k.vfs.inodeAt(t, AT_FDCWD, path, { followLast: false }) !== null;
+  } catch (error) {
+    if (error instanceof LinuxError) return false;
+    throw error;
+  }
+}

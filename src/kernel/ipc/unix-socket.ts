@@ -13,7 +13,7 @@ import { credentialBytes, type Outgoing, SHUTDOWN_BOTH, SHUTDOWN_RECEIVE, Socket
 import { decodeUnix, UNNAMED, type UnixAddress } from "./socket-address.ts";
 import type { SocketCredentials } from "./socket-queue.ts";
 import { collectInFlight } from "./unix-gc.ts";
-import { createSocketNode, findSocketNode } from "./unix-paths.ts";
+import { createSocketNode, findSocketNode, nodeExists } from "./unix-paths.ts";
 import { viewOf } from "./user-memory.ts";
 
 export abstract class UnixSocket extends SocketFile {
@@ -39,7 +39,10 @@ export abstract class UnixSocket extends SocketFile {
       this.autobind();
       return 0;
     }
-    if (this.bound.kind !== "unnamed") return -E.EINVAL;
+    // bind() makes the node before it notices that the socket has a name: an existing path is the first complaint.
+    if (this.bound.kind !== "unnamed") {
+      return address.kind === "path" && nodeExists(this.kernel, t, address.name) ? -E.EADDRINUSE : -E.EINVAL;
+    }
     if (address.kind === "abstract") {
       const key = `${this.type}:${address.name}`;
       if (unix.abstractNames.has(key)) return -E.EADDRINUSE;
@@ -140,7 +143,8 @@ export abstract class UnixSocket extends SocketFile {
       if (name === S.SO_PEERGROUPS) {
         if (this.peerCredentials === null) throw errno(E.ENODATA);
         const bytes = new Uint8Array(this.peerGroups.length * 4);
-        this.peerGroups.forEach((gid, i) => viewOf(bytes).setUint32(i * 4, gid, true));
+        const view = viewOf(bytes);
+        for (let i = 0; i < this.peerGroups.length; i++) view.setUint32(i * 4, this.peerGroups[i], true);
         return bytes;
       }
     }

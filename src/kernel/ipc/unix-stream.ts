@@ -244,7 +244,6 @@ export function takeRecord(socket: UnixSocket, io: IoCursor, message: Incoming, 
   const count = Math.min(io.remaining, available);
   if (io.put(packet.bytes, packet.start + skip, packet.start + skip + count) < count) return -E.EFAULT;
   if (count < available) message.resultFlags |= S.MSG_TRUNC;
-  if (socket.type === S.SOCK_SEQPACKET) message.resultFlags |= S.MSG_EOR;
   message.address = packet.address;
   message.credentials = packet.credentials;
   message.rights = packet.rights;

@@ -46,6 +46,7 @@ export class Pty implements TtyOutput {
     this.uid = uid;
     this.createdSeconds = k.clock.realtime().seconds;
     this.tty = new Tty(k, `pts/${index}`, makeDevice(PTS_MAJOR, index), this);
+    this.tty.termios.cflag &= ~T.HUPCL;
   }
 
   outputReady(): void {

@@ -107,7 +107,7 @@ function setTermios(t: Task, tty: Tty, argument: number, size: number, when: num
 
 function jobControlRequest(t: Task, tty: Tty, file: OpenFile, code: number, argument: number): number | null {
   const { session } = t.process;
-  const isMaster = file.inode.rdev !== tty.device && file.inode.rdev === MASTER_DEVICE;
+  const isMaster = file.inode.rdev !== tty.deviceNumber && file.inode.rdev === MASTER_DEVICE;
   switch (code) {
     case T.TIOCSCTTY:
       return isMaster ? -ENOTTY : makeControlling(t, tty, argument === 1, file.readable);
@@ -176,7 +176,7 @@ function flowRequest(t: Task, tty: Tty, code: number, argument: number): number 
       // Only N_TTY exists.
       return fetchI32(t, argument) === 0 ? 0 : -EINVAL;
     case T.TIOCGDEV:
-      storeU32(t, argument, tty.device);
+      storeU32(t, argument, tty.deviceNumber);
       return 0;
     case T.TIOCCONS:
       return capable(t, CAP_SYS_ADMIN) ? 0 : -EPERM;

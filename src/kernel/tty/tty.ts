@@ -29,7 +29,7 @@ export class Tty implements LineHost {
   readonly kernel: Kernel;
   /** "pts/3", "console": the name below /dev. */
   readonly name: string;
-  readonly device: number;
+  readonly deviceNumber: number;
   readonly termios = new Termios();
   readonly discipline: LineDiscipline = new LineDiscipline(this);
   /** struct winsize: rows, columns, x pixels, y pixels. */
@@ -53,10 +53,10 @@ export class Tty implements LineHost {
   openCount = 0;
   private readonly sink: TtyOutput;
 
-  constructor(kernel: Kernel, name: string, device: number, sink: TtyOutput) {
+  constructor(kernel: Kernel, name: string, deviceNumber: number, sink: TtyOutput) {
     this.kernel = kernel;
     this.name = name;
-    this.device = device;
+    this.deviceNumber = deviceNumber;
     this.sink = sink;
   }
 
