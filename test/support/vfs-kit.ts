@@ -50,8 +50,22 @@ export class PlainObject {
     return this.dirty.size;
   }
 
-  takeError(): number {
+  quota: { take(pages: number): boolean; give(pages: number): void } | null = null;
+
+  preallocate(offset: number, length: number): number {
+    for (let at = offset; at < offset + length; at = (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE)
+      if (this.pageFor(Math.floor(at / PAGE_SIZE)) === null) return -28;
     return 0;
+  }
+
+  private pageFor(index: number): Uint8Array | null {
+    if (!this.pages.has(index) && this.quota !== null && !this.quota.take(1)) return null;
+    return this.page(index);
+  }
+
+  private drop(index: number): void {
+    if (this.pages.delete(index)) this.quota?.give(1);
+    this.dirty.delete(index);
   }
 
   private page(index: number): Uint8Array {
@@ -85,7 +99,9 @@ export class PlainObject {
       const index = Math.floor(at / PAGE_SIZE);
       const from = at % PAGE_SIZE;
       const count = Math.min(PAGE_SIZE - from, io.remaining);
-      const got = io.take(this.page(index), from, from + count);
+      const page = this.pageFor(index);
+      if (page === null) return at > offset ? at - offset : -28;
+      const got = io.take(page, from, from + count);
       if (got > 0) this.dirty.add(index);
       at += got;
       if (at > this.sizeBytes) {
@@ -100,10 +116,7 @@ export class PlainObject {
   truncate(sizeBytes: number): number {
     const end = Math.ceil(sizeBytes / PAGE_SIZE);
     for (const index of [...this.pages.keys()]) {
-      if (index >= end) {
-        this.pages.delete(index);
-        this.dirty.delete(index);
-      }
+      if (index >= end) this.drop(index);
     }
     this.pages.get(end - 1)?.fill(0, sizeBytes - (end - 1) * PAGE_SIZE);
     this.sizeBytes = sizeBytes;
@@ -117,8 +130,7 @@ export class PlainObject {
       const from = at % PAGE_SIZE;
       const count = Math.min(PAGE_SIZE - from, offset + length - at);
       if (count === PAGE_SIZE) {
-        this.pages.delete(index);
-        this.dirty.delete(index);
+        this.drop(index);
         this.backing?.discard?.(index, index + 1);
       } else {
         this.page(index).fill(0, from, from + count);

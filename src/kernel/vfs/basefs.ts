@@ -98,6 +98,8 @@ export class BaseInode extends Inode {
   /** The host's size or mtime moved by our own doing since. */
   private selfChanged = false;
   private timesDirty = false;
+  /** -errno of a write-back that no fsync has reported yet. */
+  private lateError = 0;
   /** mode, uid or gid are ours: the host could not take them. */
   private ownAttributes = false;
   /** Pipes, sockets and devices made here: the host never sees them. */
@@ -207,7 +209,7 @@ export class BaseInode extends Inode {
       this.backing = new BaseBacking(this);
       this.data = this.fs.services.mm.createFileObject(this.backing, this.statSize);
     }
-    return this.data;
+    return this.data as MemoryObject;
   }
 
   override get sizeBytes(): number {
@@ -247,15 +249,20 @@ export class BaseInode extends Inode {
   /** The last writer closed it: others on the host shall see the result now, not at the next fsync. */
   override startWriteback(): void {
     const failed = this.fs.dirty.has(this) ? this.push() : 0;
-    if (failed === 0 && this.writeCount <= 1 && !this.fs.dirty.has(this)) this.fs.host.idle(this.node);
+    // close() tells nobody: the next fsync does.
+    if (failed < 0) this.lateError = failed;
+    else if ( this.writeCount <= 1 && !this.fs.dirty.has(this)) this.fs.host.idle(this.node);
   }
 
   /** Writes dirty pages, size and times to the host's file: 0 or -errno. */
   private push(): number {
+    const { backing } = this;
+    // Writing is not yet making durable: fsync does that once, at the end.
+    if (backing !== null) backing.flushes = false;
     try {
       const { data } = this;
       if (data !== null) {
-        const failed = data.sync(0, data.pageCount);
+        const failed = data.sync(0, Number.POSITIVE_INFINITY);
         if (failed < 0) return failed;
         this.backing?.applySize();
       }
@@ -263,6 +270,8 @@ export class BaseInode extends Inode {
     } catch (error) {
       if (error instanceof LinuxError || error instanceof DeviceError) return -error.errno;
       throw error;
+    } finally {
+      if (backing !== null) backing.flushes = true;
     }
     this.selfChanged = true;
     if ((this.data?.dirtyPageCount ?? 0) === 0) this.fs.dirty.delete(this);
@@ -287,9 +296,10 @@ export class BaseInode extends Inode {
   override sync(dataOnly: boolean): number {
     if (this.fs.readOnly || this.node.key === "") return 0;
     const pushed = this.push();
-    const late = this.data?.takeError() ?? 0;
+    const late = this.lateError;
+    this.lateError = 0;
     if (pushed < 0) return pushed;
-    if (late !== 0) return -late;
+    if (late < 0) return late;
     if (!this.isRegular && !this.isDirectory) return 0;
     try {
       this.fs.host.sync(this.node, dataOnly);
@@ -569,6 +579,8 @@ class BaseBacking implements FileBacking {
   private readonly inode: BaseInode;
   /** Size changes come from the host: do not send them back. */
   quiet = false;
+  /** flush() really pushes to stable storage. */
+  flushes = true;
   private sizeBytes: number;
   private hostSize: number;
 
@@ -614,7 +626,9 @@ class BaseBacking implements FileBacking {
     inode.wroteToHost();
   }
 
+  /** msync(MS_SYNC) and fsync: mm calls this after writePage(). */
   flush(): void {
+    if (!this.flushes) return;
     const { inode } = this;
     try {
       this.applySize();

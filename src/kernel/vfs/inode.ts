@@ -254,9 +254,9 @@ export abstract class Inode {
     return null;
   }
 
-  /** Bytes of [offset, offset + length) that may be written (a size limit); 0: ENOSPC. */
-  reserveSpace(_offset: number, length: number): number {
-    return length;
+  /** fallocate: makes room for bytes [offset, offset + length): 0 or -errno. */
+  allocateSpace(_offset: number, _length: number): number {
+    return 0;
   }
 
   /** SEEK_DATA and SEEK_HOLE for an offset below the size; the generic file is all data. */

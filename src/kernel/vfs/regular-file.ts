@@ -1,6 +1,6 @@
 // Regular files: read and write go through the inode's memory object, that is the page cache, so that mappings and system
 // calls see the same bytes (mm/filemap.c). Where the bytes finally live is the inode's business.
-import { EBADF, EFBIG, EINVAL, ENOSPC, ENXIO, EOPNOTSUPP, EOVERFLOW, EPERM, ETXTBSY } from "../../abi/errno.ts";
+import { EBADF, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EOVERFLOW, EPERM, ETXTBSY } from "../../abi/errno.ts";
 import {
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_INSERT_RANGE,
@@ -108,10 +108,8 @@ export class RegularFile extends OpenFile {
     if (wanted === 0) return 0;
     // O_APPEND holds for pwrite too, against POSIX but as Linux does it.
     const at = (this.flags & O_APPEND) !== 0 ? inode.sizeBytes : offset === -1 ? this.position : offset;
-    let allowed = this.lengthAllowed(t, at, wanted);
+    const allowed = this.lengthAllowed(t, at, wanted);
     if (allowed < 0) return allowed;
-    allowed = inode.reserveSpace(at, allowed);
-    if (allowed <= 0) return -ENOSPC;
     this.prepareChange(t);
     const moved = inode.object.write(allowed < wanted ? new LimitedCursor(io, allowed) : io, at);
     if (moved <= 0) return moved;
@@ -210,8 +208,9 @@ export class RegularFile extends OpenFile {
         const result = inode.punchHole(offset, inside);
         if (result < 0) return result;
       }
-    } else if (inode.reserveSpace(offset, length) < length) {
-      return -ENOSPC;
+    } else {
+      const result = inode.allocateSpace(offset, length);
+      if (result < 0) return result;
     }
     if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > inode.sizeBytes) return this.ftruncate(t, end);
     return 0;

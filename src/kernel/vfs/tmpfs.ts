@@ -3,9 +3,8 @@ import { EINVAL, ENOSPC } from "../../abi/errno.ts";
 import { S_IFDIR, TMPFS_MAGIC } from "../../abi/stat.ts";
 import { PAGE_SIZE } from "../../arch/sv39.ts";
 import type { MemoryObject } from "../../mm/memory-object.ts";
-import type { ShmemObject } from "../../mm/shmem-object.ts";
+import type { PageQuota, ShmemObject } from "../../mm/shmem-object.ts";
 import { errno } from "../linux-error.ts";
-import type { Task } from "../task.ts";
 import type { FsServices, StatFs } from "./inode.ts";
 import { TreeFileSystem, TreeInode } from "./tree-fs.ts";
 
@@ -21,18 +20,14 @@ export interface TmpFsOptions {
   type?: string;
 }
 
-export class TmpFs extends TreeFileSystem {
+export class TmpFs extends TreeFileSystem implements PageQuota {
   readonly type: string;
   readonly magic = TMPFS_MAGIC;
   readonly root: TmpInode;
   readonly maxPages: number;
-  /** Pages of all files as last counted; a store through a mapping is noticed at the next call about its file. */
+  /** Pages of all files, in memory or in swap: the objects ask before each page (mm's PageQuota). */
   usedPages = 0;
   private readonly options: TmpFsOptions;
-  /** Files with data, for an exact count. */
-  readonly withData = new Set<TmpInode>();
-  /** Was given leave to write since it was last counted. */
-  writing: TmpInode | null = null;
 
   constructor(services: FsServices, source: string, options: TmpFsOptions = {}) {
     super(services, source);
@@ -47,12 +42,22 @@ export class TmpFs extends TreeFileSystem {
     this.root.touchCreated();
   }
 
+  /** PageQuota: leave to have `pages` more. */
+  take(pages: number): boolean {
+    if (this.usedPages + pages > this.maxPages) return false;
+    this.usedPages += pages;
+    return true;
+  }
+
+  give(pages: number): void {
+    this.usedPages -= pages;
+  }
+
   override newInode(mode: number): TmpInode {
     return new TmpInode(this, mode);
   }
 
   override statfs(): StatFs {
-    for (const inode of this.withData) inode.count();
     return {
       ...super.statfs(),
       blockSize: PAGE_SIZE,
@@ -75,56 +80,23 @@ export class TmpFs extends TreeFileSystem {
 
 export class TmpInode extends TreeInode {
   declare readonly fs: TmpFs;
-  private countedPages = 0;
 
   protected override createObject(): MemoryObject {
-    this.fs.withData.add(this);
-    return this.fs.services.mm.createShmemObject(0);
+    const object = this.fs.services.mm.createShmemObject(0);
+    object.quota = this.fs;
+    return object;
   }
 
   private get shmem(): ShmemObject | null {
     return this.loadedObject as ShmemObject | null;
   }
 
-  /** Brings the file system's count up to date with this file's pages, in memory or swapped. */
-  count(): number {
-    const pages = this.shmem?.allocatedPages ?? 0;
-    this.fs.usedPages += pages - this.countedPages;
-    this.countedPages = pages;
-    return pages;
-  }
-
   override get blocks(): number {
-    return this.count() * (PAGE_SIZE / 512);
+    return (this.shmem?.allocatedPages ?? 0) * (PAGE_SIZE / 512);
   }
 
-  /** shmem_inode_acct_blocks(): only pages the file does not have yet count against the limit. */
-  override reserveSpace(offset: number, length: number): number {
-    this.fs.writing?.count();
-    this.fs.writing = this;
-    this.count();
-    let left = this.fs.maxPages - this.fs.usedPages;
-    if (left >= Math.ceil(length / PAGE_SIZE) + 1) return length;
-    const object = this.object;
-    const end = offset + length;
-    let at = offset - (offset % PAGE_SIZE);
-    while (at < end) {
-      const isHole = at >= object.sizeBytes || object.nextData(at) !== at;
-      if (isHole && --left < 0) return Math.max(0, at - offset);
-      at += PAGE_SIZE;
-    }
-    return length;
-  }
-
-  override truncate(t: Task, sizeBytes: number): void {
-    super.truncate(t, sizeBytes);
-    this.count();
-  }
-
-  override punchHole(offset: number, length: number): number {
-    const result = super.punchHole(offset, length);
-    this.count();
-    return result;
+  override allocateSpace(offset: number, length: number): number {
+    return (this.object as ShmemObject).preallocate(offset, length);
   }
 
   override nextData(offset: number): number {
@@ -133,14 +105,6 @@ export class TmpInode extends TreeInode {
 
   override nextHole(offset: number): number {
     return this.object.nextHole(offset);
-  }
-
-  override evicted(): void {
-    super.evicted();
-    this.fs.withData.delete(this);
-    if (this.fs.writing === this) this.fs.writing = null;
-    this.fs.usedPages -= this.countedPages;
-    this.countedPages = 0;
   }
 }
 
