@@ -25,8 +25,8 @@ import { PageTable } from "./page-table.ts";
 import { remapFilePages } from "./remap-file-pages.ts";
 import { setAreaName } from "./set-area-name.ts";
 import * as user from "./user-access.ts";
-import { VmaList } from "./vma-list.ts";
 import { VM_ACCESS_FLAGS, VM_EXEC, VM_GROWSDOWN, VM_SHARED, VM_WRITE, type Vma } from "./vma.ts";
+import { VmaList } from "./vma-list.ts";
 
 /** vm.max_map_count: areas one space may have. */
 export const MAX_MAP_COUNT = 65530;

@@ -74,6 +74,8 @@ export interface AreaFile {
   name(): string;
   readonly dev: number;
   readonly ino: number;
+  /** True: areas of this file are never merged away, because their number is visible (SysV shm attachments). */
+  readonly countsAreas?: boolean;
   acquire(): void;
   release(): void;
 }

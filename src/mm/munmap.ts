@@ -1,0 +1,68 @@
+// munmap, and the removal of areas with their pages that mmap(MAP_FIXED), mremap, brk and exit share (Linux do_vmi_munmap).
+import { EINVAL, ENOMEM } from "../abi/errno.ts";
+import { PAGE_SIZE, USER_END, USER_VPN_END } from "../arch/sv39.ts";
+import type { AddressSpace } from "./address-space.ts";
+import { dropArea, splitArea } from "./area-edit.ts";
+import { freeTables, zapRange } from "./range-operations.ts";
+import { TRACE_UNMAP } from "./tracer.ts";
+import { VM_ACCOUNT, VM_LOCKED, type Vma } from "./vma.ts";
+
+/** Rounds a byte count up to whole pages. Exact for every count below 2^53; negative counts (2^63 and more) stay negative. */
+export function pageAlign(bytes: number): number {
+  return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+}
+
+/** 0, -EINVAL (unaligned, empty or outside user space), -ENOMEM (would split an area and there are too many). */
+export function munmap(space: AddressSpace, address: number, length: number): number {
+  if (address % PAGE_SIZE !== 0 || address < 0 || address > USER_END) return -EINVAL;
+  if (length <= 0 || length > USER_END - address) return -EINVAL;
+  const firstVpn = address / PAGE_SIZE;
+  return unmapPages(space, firstVpn, firstVpn + pageAlign(length) / PAGE_SIZE);
+}
+
+/** unmapPages() will not fail with -ENOMEM. */
+export function maySplitFor(space: AddressSpace, firstVpn: number, endVpn: number): boolean {
+  const area = space.areas.findOverlap(firstVpn, endVpn);
+  if (area === null || area.startVpn >= firstVpn || area.endVpn <= endVpn) return true;
+  return space.areas.length < space.maxMapCount;
+}
+
+/** Removes whatever is mapped in [firstVpn, endVpn). 0 or -ENOMEM; on failure nothing has changed. */
+export function unmapPages(space: AddressSpace, firstVpn: number, endVpn: number): number {
+  const { areas, mm } = space;
+  let area = areas.findOverlap(firstVpn, endVpn);
+  if (area === null) return 0;
+  if (!maySplitFor(space, firstVpn, endVpn)) return -ENOMEM;
+  if (area.startVpn < firstVpn) area = splitArea(area, firstVpn);
+  const first = area.startVpn;
+  let end = first;
+  space.noteResidentPeak();
+  for (let at: Vma | null = area; at !== null && at.startVpn < endVpn; ) {
+    if (at.endVpn > endVpn) splitArea(at, endVpn);
+    const next: Vma | null = at.next;
+    end = at.endVpn;
+    zapRange(mm, space, at.startVpn, at.endVpn);
+    forgetArea(at);
+    at = next;
+  }
+  freeTables(mm, space, first, end);
+  mm.tracer?.event(TRACE_UNMAP, space.id, first, 0, end - first);
+  return 0;
+}
+
+/** Takes the area and what was accounted for it away. Precondition: no page of it is mapped. */
+function forgetArea(area: Vma): void {
+  const { space } = area;
+  const pages = area.pageCount;
+  space.accountPages(area.flags, -pages);
+  if (area.flags & VM_ACCOUNT) space.mm.commit.uncharge(pages);
+  if (area.flags & VM_LOCKED) space.lockedPages -= pages;
+  dropArea(area);
+}
+
+/** exit_mmap(): every area and every page. */
+export function unmapAll(space: AddressSpace): void {
+  space.noteResidentPeak();
+  zapRange(space.mm, space, 0, USER_VPN_END);
+  for (let area = space.areas.first; area !== null; area = space.areas.first) forgetArea(area);
+}
