@@ -1,13 +1,17 @@
 // Open files that know their kernel, and those of anon_inodefs, which all share one inode.
-import { O_NONBLOCK } from "../../abi/fcntl.ts";
+import { O_ASYNC, O_NONBLOCK } from "../../abi/fcntl.ts";
 import { S_IFSOCK } from "../../abi/stat.ts";
 import type { Kernel } from "../kernel.ts";
+import type { Task } from "../task.ts";
 import type { Inode } from "../vfs/inode.ts";
 import { OpenFile } from "../vfs/open-file.ts";
 import type { Path } from "../vfs/path.ts";
+import { AsyncNotifier } from "./fasync.ts";
 
 export abstract class KernelFile extends OpenFile {
   readonly kernel: Kernel;
+  /** O_ASYNC is set. */
+  private notifier: AsyncNotifier | null = null;
 
   constructor(k: Kernel, inode: Inode, path: Path | null, flags: number) {
     super(inode, path, flags);
@@ -16,6 +20,22 @@ export abstract class KernelFile extends OpenFile {
 
   get nonBlocking(): boolean {
     return (this.flags & O_NONBLOCK) !== 0;
+  }
+
+  override setStatusFlags(t: Task | null, flags: number): number {
+    const wanted = (flags & O_ASYNC) !== 0;
+    if (wanted && this.notifier === null) this.notifier = new AsyncNotifier(this.kernel, this);
+    if (!wanted && this.notifier !== null) {
+      this.notifier.stop();
+      this.notifier = null;
+    }
+    return super.setStatusFlags(t, flags);
+  }
+
+  /** Subclasses that override this call it too. */
+  protected override closed(): void {
+    this.notifier?.stop();
+    this.notifier = null;
   }
 }
 

@@ -236,6 +236,7 @@ export class EpollFile extends AnonymousFile {
   }
 
   protected override closed(): void {
+    super.closed();
     for (const byFd of [...this.items.values()]) for (const item of [...byFd.values()]) this.remove(item);
   }
 

@@ -141,6 +141,7 @@ export abstract class InetSocket extends SocketFile {
   }
 
   protected override closed(): void {
+    super.closed();
     this.leave();
   }
 

@@ -212,6 +212,7 @@ export class InotifyFile extends AnonymousFile {
   }
 
   protected override closed(): void {
+    super.closed();
     for (const watch of [...this.byDescriptor.values()]) this.forget(watch);
   }
 }

@@ -2,7 +2,7 @@
 import { EBUSY, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../abi/errno.ts";
 import * as F from "../../abi/fcntl.ts";
 import * as C from "../../abi/ipc.ts";
-import { MAP_SHARED, MAP_TYPE, PROT_WRITE } from "../../abi/mman.ts";
+import { PROT_WRITE } from "../../abi/mman.ts";
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../abi/poll.ts";
 import { S_IFREG, TMPFS_MAGIC } from "../../abi/stat.ts";
 import { PAGE_SIZE } from "../../arch/sv39.ts";
@@ -48,7 +48,7 @@ export class MemfdInode extends Inode {
   }
 
   override get blocks(): number {
-    return this.contents.pageCount * (PAGE_SIZE / 512);
+    return this.contents.allocatedPages * (PAGE_SIZE / 512);
   }
 
   override get object(): MemoryObject {
@@ -93,10 +93,7 @@ export class MemfdInode extends Inode {
 
   /** mapping_deny_writable: some shared mapping is writable, or may become so by mprotect. */
   private mayBeWrittenByMapping(): boolean {
-    for (const area of this.contents.mappers) {
-      if ((area.flags & MAP_TYPE) !== MAP_SHARED && (area.flags & MAP_SHARED) === 0) continue;
-      if ((area.maxProt & PROT_WRITE) !== 0) return true;
-    }
+    for (const area of this.contents.mappers) if (area.isShared && (area.maxProt & PROT_WRITE) !== 0) return true;
     return false;
   }
 }

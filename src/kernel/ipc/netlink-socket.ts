@@ -106,6 +106,7 @@ export class NetlinkSocket extends SocketFile {
   }
 
   protected override closed(): void {
+    super.closed();
     this.kernel.ipc.netlinkPorts.delete(this.port);
     this.received.clear();
   }

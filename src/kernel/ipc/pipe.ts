@@ -104,6 +104,7 @@ export class PipeFile extends KernelFile {
   }
 
   protected override closed(): void {
+    super.closed();
     const { pipe } = this;
     if (this.readable) pipe.openReaders--;
     if (this.writable) pipe.openWriters--;

@@ -37,11 +37,14 @@ export class SharedSegment extends IpcPermissions implements AreaFile {
   /** IPC_RMID was asked for: destroyed with the last attachment. */
   doomed = false;
 
-  constructor(k: Kernel, t: Task, key: number, mode: number, sizeBytes: number) {
-    super(t, key, mode);
+  constructor(k: Kernel, t: Task, key: number, flags: number, sizeBytes: number) {
+    super(t, key, flags);
     this.kernel = k;
     this.sizeBytes = sizeBytes;
-    this.object = k.mm.createShmemObject(Math.ceil(sizeBytes / PAGE_SIZE) * PAGE_SIZE);
+    // Paid for as a whole when it is made, unless SHM_NORESERVE asks to pay page by page.
+    const reserved = (flags & C.SHM_NORESERVE) === 0 ? this.pageCount : 0;
+    if (reserved > 0 && !k.mm.commit.allows(reserved)) throw errno(ENOMEM);
+    this.object = k.mm.createShmemObject(this.pageCount * PAGE_SIZE, reserved);
     this.creatorPid = t.process.pid;
     this.label = `/SYSV${(key >>> 0).toString(16).padStart(8, "0")} (deleted)`;
     this.changeTime = realtimeSeconds(k);

@@ -122,6 +122,7 @@ export class TimerFile extends AnonymousFile implements Timer {
   }
 
   protected override closed(): void {
+    super.closed();
     this.kernel.timers.remove(this);
   }
 }

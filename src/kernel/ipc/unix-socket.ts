@@ -158,6 +158,7 @@ export abstract class UnixSocket extends SocketFile {
 
   /** unix_release_sock, the part common to all types. */
   protected override closed(): void {
+    super.closed();
     this.dead = true;
     const { unix } = this.kernel.ipc;
     unix.sockets.delete(this);

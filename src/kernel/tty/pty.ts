@@ -190,6 +190,7 @@ export class PtyMasterFile extends KernelFile {
 
   /** pty_close of the master: the slave is hung up, and its name is free. */
   protected override closed(): void {
+    super.closed();
     const { pty } = this;
     pty.masterClosed = true;
     this.kernel.ipc.terminals.ptys.delete(pty.index);

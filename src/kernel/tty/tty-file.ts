@@ -137,6 +137,7 @@ export class TtyFile extends KernelFile {
   }
 
   protected override closed(): void {
+    super.closed();
     this.tty.openCount--;
     if (this.tty.openCount === 0) this.tty.lastClosed();
   }

@@ -1,10 +1,24 @@
 // The machine-wide part of /proc: which names there are, what they show, and which can be written (vm.*, kernel.*).
+
 import { EINVAL } from "../../../abi/errno.ts";
+import { AF_INET, AF_INET6 } from "../../../abi/socket.ts";
 import type { OvercommitMode } from "../../../mm/contracts.ts";
+import { formatTcp, formatUdp, formatUnix } from "../../ipc/proc-net.ts";
+import { formatMessageQueues } from "../../ipc/sysv-msg.ts";
+import { formatSemaphores } from "../../ipc/sysv-sem.ts";
+import { formatSegments } from "../../ipc/sysv-shm.ts";
 import type { Kernel } from "../../kernel.ts";
 import type { Task } from "../../task.ts";
 import { directory, link, type NodeMaker, text } from "./nodes.ts";
-import { renderCpuinfo, renderLoadavg, renderMeminfo, renderStat, renderSwaps, renderUptime, renderVmstat } from "./system-text.ts";
+import {
+  renderCpuinfo,
+  renderLoadavg,
+  renderMeminfo,
+  renderStat,
+  renderSwaps,
+  renderUptime,
+  renderVmstat,
+} from "./system-text.ts";
 
 const OVERCOMMIT_MODES: readonly OvercommitMode[] = ["heuristic", "always", "never"];
 
@@ -122,9 +136,6 @@ function kernelTree(k: Kernel, boot: string): Record<string, NodeMaker> {
   };
 }
 
-const EMPTY_TCP =
-  "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
-
 /** Entries of /proc besides the numbered directories. `self` and `thread-self` lead to the reader's own. */
 export function systemEntries(k: Kernel): Record<string, NodeMaker> {
   return {
@@ -140,11 +151,15 @@ export function systemEntries(k: Kernel): Record<string, NodeMaker> {
     meminfo: text(() => renderMeminfo(k)),
     mounts: link((t: Task) => `${t.process.pid}/mounts`),
     net: directory({
-      dev: text(() => "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n"),
-      tcp: text(() => EMPTY_TCP),
-      tcp6: text(() => EMPTY_TCP),
-      udp: text(() => EMPTY_TCP),
-      unix: text(() => "Num       RefCount Protocol Flags    Type St Inode Path\n"),
+      dev: text(
+        () =>
+          "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n",
+      ),
+      tcp: text(() => formatTcp(k, AF_INET)),
+      tcp6: text(() => formatTcp(k, AF_INET6)),
+      udp: text(() => formatUdp(k, AF_INET)),
+      udp6: text(() => formatUdp(k, AF_INET6)),
+      unix: text(() => formatUnix(k)),
       if_inet6: text(() => "00000000000000000000000000000001 01 80 10 80       lo\n"),
       route: text(() => "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"),
     }),
@@ -158,7 +173,7 @@ export function systemEntries(k: Kernel): Record<string, NodeMaker> {
       fs: directory({
         "file-max": constant("9223372036854775807"),
         "file-nr": constant("0\t0\t9223372036854775807"),
-        "nr_open": constant(1048576),
+        nr_open: constant(1048576),
         "pipe-max-size": constant(1048576),
         "aio-max-nr": constant(65536),
         inotify: directory({
@@ -175,6 +190,11 @@ export function systemEntries(k: Kernel): Record<string, NodeMaker> {
       }),
     }),
     "thread-self": link((t: Task) => `${t.process.pid}/task/${t.tid}`),
+    sysvipc: directory({
+      msg: text(() => formatMessageQueues(k)),
+      sem: text(() => formatSemaphores(k)),
+      shm: text(() => formatSegments(k)),
+    }),
     uptime: text(() => renderUptime(k)),
     version: constant("Linux version 6.12.0-faultline (faultline) #1 SMP"),
     vmstat: text(() => renderVmstat(k)),
