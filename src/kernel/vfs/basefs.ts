@@ -251,7 +251,7 @@ export class BaseInode extends Inode {
     const failed = this.fs.dirty.has(this) ? this.push() : 0;
     // close() tells nobody: the next fsync does.
     if (failed < 0) this.lateError = failed;
-    else if ( this.writeCount <= 1 && !this.fs.dirty.has(this)) this.fs.host.idle(this.node);
+    else if (this.writeCount <= 1 && !this.fs.dirty.has(this)) this.fs.host.idle(this.node);
   }
 
   /** Writes dirty pages, size and times to the host's file: 0 or -errno. */

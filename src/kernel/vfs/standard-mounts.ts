@@ -5,6 +5,7 @@ import { S_IFDIR } from "../../abi/stat.ts";
 import { ROOT_CREDENTIALS } from "../credentials.ts";
 import type { Kernel } from "../kernel.ts";
 import { errno, LinuxError } from "../linux-error.ts";
+import { RLimits } from "../rlimits.ts";
 import type { Task } from "../task.ts";
 import { BaseFs } from "./basefs.ts";
 import { createDevFs, DevPtsFs, registerMemoryDevices } from "./devfs.ts";
@@ -63,7 +64,8 @@ function createRootFs(k: Kernel, { root, writable }: TreeOptions): FileSystem {
   return writable ? new BaseFs(k.vfs, root, { writable: true, shared: false }) : new OverlayFs(k.vfs, root);
 }
 
-/** A stand-in caller for what the kernel does itself: root's rights, no process. Only path walks and creation may see it. */
+/** A stand-in caller for what the kernel does itself: root's rights, no limits, no process. Only for
+ * walking, creating, and moving a file's bytes. */
 export function kernelTask(k: Kernel): Task {
   const { root } = k.vfs;
   const caller = {
@@ -71,6 +73,7 @@ export function kernelTask(k: Kernel): Task {
     credentials: ROOT_CREDENTIALS,
     fs: new FsContext(root, root, 0o022),
     files: new FdTable(),
+    process: { pid: 0, limits: RLimits.initial(0) },
   };
   return caller as unknown as Task;
 }

@@ -203,7 +203,7 @@ export class Vfs implements FsServices {
       if (walk.lastType !== LAST_NAME || walk.trailingSlash) {
         // "/", ".", ".." and "name/" cannot be created; a magic link may have brought us to a file.
         const onFile = walk.lastType !== LAST_NAME && walk.last === "" && walk.dentry.inode?.isDirectory === false;
-        if (!onFile) throw errno(EISDIR);
+        if (!onFile) throw errno((flags & O_EXCL) !== 0 && !walk.trailingSlash ? EEXIST : EISDIR);
         return this.openPlace(t, { mount: walk.mount, dentry: walk.dentry }, flags, false);
       }
       const child = walk.lookupLast();
@@ -260,7 +260,8 @@ export class Vfs implements FsServices {
     // Terminals look at O_NOCTTY; no open file keeps it.
     const file = this.openInode(t, inode, path, flags & ~(O_CREAT | O_EXCL | O_TRUNC));
     file.flags &= ~O_NOCTTY;
-    if ((flags & O_TRUNC) !== 0 && type === S_IFREG && (flags & O_ACCMODE) !== O_RDONLY) this.truncateOpened(t, file);
+    // Linux truncates for O_RDONLY too: the permission to write was checked above.
+    if ((flags & O_TRUNC) !== 0 && type === S_IFREG) this.truncateOpened(t, file);
     return file;
   }
 
@@ -287,7 +288,7 @@ export class Vfs implements FsServices {
 
   private truncateOpened(t: Task, file: OpenFile): void {
     try {
-      const result = file.ftruncate(t, 0);
+      const result = file instanceof RegularFile ? file.ftruncate(t, 0) : (file.inode.truncate(t, 0), 0);
       if (result < 0) throw errno(-result);
     } catch (error) {
       file.release();
