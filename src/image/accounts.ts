@@ -84,6 +84,8 @@ export class Accounts {
     this.groups = this.load("etc/group", "usr/share/base-passwd/group.master", DEFAULT_GROUP);
     this.shadow = this.load("etc/shadow", "", "");
     this.groupShadow = this.load("etc/gshadow", "", "");
+    this.addMissing(this.users, "usr/share/base-passwd/passwd.master");
+    this.addMissing(this.groups, "usr/share/base-passwd/group.master");
     for (const user of this.users) {
       if (user.fields[1] === "*") user.fields[1] = "x"; // as shadowconfig: the password moves to shadow
       this.ensureShadow(user.name);
@@ -168,6 +170,17 @@ export class Accounts {
       if (real !== "" && this.tree.stat(real)?.type === "file") return parseRows(decodeUtf8(this.tree.readFile(real)));
     }
     return parseRows(fallback);
+  }
+
+  /** base-passwd may come into a root that was begun without it: what it knows and the root does not is added. */
+  private addMissing(rows: Row[], master: string): void {
+    const real = this.resolver.resolve(master);
+    if (this.tree.stat(real)?.type !== "file") return;
+    for (const row of parseRows(decodeUtf8(this.tree.readFile(real)))) {
+      if (rows.some((own) => own.name === row.name || own.fields[2] === row.fields[2])) continue;
+      rows.push(row);
+      this.changed = true;
+    }
   }
 
   /** No password, no aging: nobody can log in by password, `su` of root works. The change date is a fixed day. */

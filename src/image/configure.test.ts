@@ -93,6 +93,21 @@ describe("accounts", () => {
     expect(tree.find("etc/shadow")).toMatchObject({ mode: 0o640, gid: 42 });
   });
 
+  it("takes in base-passwd's accounts when it comes later", () => {
+    const { tree, resolver, read } = makeRoot();
+    new Accounts(tree, resolver).save();
+    const before = read("etc/passwd");
+    writeFile(
+      tree,
+      resolver,
+      "usr/share/base-passwd/passwd.master",
+      Buffer.from("root:*:0:0:other:/:/x\ngames:*:5:60::/:/x\n"),
+    );
+    new Accounts(tree, resolver).save();
+    expect(read("etc/passwd")).toBe(`${before}games:x:5:60::/:/x\n`);
+    expect(read("etc/shadow")).toContain("games:*:");
+  });
+
   it("adds to accounts that are there, and nothing twice", () => {
     const { tree, resolver, read } = makeRoot({ "etc/passwd": "root:x:0:0::/:/bin/sh\n", "etc/group": "root:x:0:\n" });
     for (let i = 0; i < 2; i++) {

@@ -122,7 +122,7 @@ export async function install(options: InstallOptions, environment: InstallEnvir
 }
 
 function parseRequests(options: InstallOptions): Request[] {
-  if (options.packages.length === 0 && options.lock === null) {
+  if (options.packages.length === 0 && options.lock === null && !options.essential) {
     throw new InstallError("no package is named; name one, or a lock file with --lock", 2);
   }
   const requests = new Map<string, Request>();
@@ -141,7 +141,17 @@ function readLock(path: string): LockEntry[] {
   } catch (error) {
     throw new InstallError(`cannot read lock file ${path}: ${(error as NodeJS.ErrnoException).code}`, 2);
   }
-  return parseLock(text, path);
+  return asRequestFault(() => parseLock(text, path));
+}
+
+/** What image/ finds wrong with the user's own words (a lock file, names that nothing satisfies) is status 2. */
+function asRequestFault<T>(operation: () => T): T {
+  try {
+    return operation();
+  } catch (error) {
+    if (error instanceof ImageError) throw new InstallError(error.message, 2);
+    throw error;
+  }
 }
 
 function writeLock(path: string, closure: readonly LockEntry[]): void {
@@ -242,13 +252,15 @@ async function planFromIndex(requests: readonly Request[], session: Session): Pr
     nowMs: environment.nowMs(),
   };
   const suite = await fetchSuite(request, session.downloader, nodeDecompressors);
-  const resolution = resolve(requests, {
-    source: suite.index,
-    installed: database.installed(),
-    recommends: options.recommends,
-    essential: options.essential,
-    similarNames: (name) => suite.index.similarNames(name),
-  });
+  const resolution = asRequestFault(() =>
+    resolve(requests, {
+      source: suite.index,
+      installed: database.installed(),
+      recommends: options.recommends,
+      essential: options.essential,
+      similarNames: (name) => suite.index.similarNames(name),
+    }),
+  );
   const signer = suite.verifiedBy?.map((by) => by.owner.replace(/\s*<.*>$/, "")).join("; ");
   const hashes = "each package by its SHA-256 in the index";
   return {
