@@ -62,11 +62,11 @@ function vmTree(k: Kernel): Record<string, NodeMaker> {
       },
     ),
     overcommit_ratio: text(
-      () => `${k.mm.overcommitRatio}\n`,
+      () => `${k.mm.commit.ratio}\n`,
       (_t, value) => {
         const ratio = parseNumber(value, 0, 10000);
         if (ratio === null) return -EINVAL;
-        k.mm.overcommitRatio = ratio;
+        k.mm.commit.ratio = ratio;
         return 0;
       },
     ),
