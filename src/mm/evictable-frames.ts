@@ -1,0 +1,85 @@
+// Which frames the eviction policy knows: the one place that inserts and removes them, and the parking place for frames that could
+// not be evicted, so that reclaim does not meet them again and again. Not responsible for evicting.
+//
+//   EVICTABLE  in the policy         PARKED  no free swap slot, or its write failed; waits for unpark()
+//   neither    free, page table, locked (I15), or anonymous memory on a machine without swap
+import type { Pfn } from "../util/brand.ts";
+import type { ReclaimPolicy } from "./contracts.ts";
+import {
+  FRAME_EVICTABLE,
+  FRAME_FILE,
+  FRAME_LAZY_FREE,
+  FRAME_MLOCKED,
+  FRAME_PARKED,
+  type FrameTable,
+} from "./frame-table.ts";
+import { FrameList } from "./policy/frame-list.ts";
+
+export class EvictableFrames {
+  private readonly frames: FrameTable;
+  private readonly hasSwap: boolean;
+  private readonly parked: FrameList;
+  readonly policy: ReclaimPolicy;
+  count = 0;
+
+  constructor(frames: FrameTable, policy: ReclaimPolicy, hasSwap: boolean) {
+    this.frames = frames;
+    this.policy = policy;
+    this.hasSwap = hasSwap;
+    this.parked = new FrameList(frames);
+  }
+
+  get parkedCount(): number {
+    return this.parked.length;
+  }
+
+  /** The frame may be evicted from now on, if its kind can be at all. Precondition: not inserted. */
+  insert(pfn: number): void {
+    const flags = this.frames.flags[pfn];
+    if (!this.hasSwap && this.frames.kind[pfn] !== FRAME_FILE && (flags & FRAME_LAZY_FREE) === 0) return;
+    if ((flags & FRAME_MLOCKED) !== 0) return;
+    this.frames.flags[pfn] = flags | FRAME_EVICTABLE;
+    this.count++;
+    this.policy.inserted(pfn as Pfn);
+  }
+
+  /** Takes the frame out of the policy or the parking place, wherever it is. */
+  remove(pfn: number): void {
+    const flags = this.frames.flags[pfn];
+    if ((flags & FRAME_EVICTABLE) !== 0) {
+      this.policy.removed(pfn as Pfn);
+      this.count--;
+      this.frames.flags[pfn] &= ~FRAME_EVICTABLE;
+    } else if ((flags & FRAME_PARKED) !== 0) {
+      this.parked.remove(pfn);
+      this.frames.flags[pfn] &= ~FRAME_PARKED;
+    }
+  }
+
+  /** The kernel used the frame on a task's behalf (read, write): folio_mark_accessed(). */
+  touch(pfn: number): void {
+    if ((this.frames.flags[pfn] & FRAME_EVICTABLE) !== 0) this.policy.activated(pfn as Pfn);
+  }
+
+  /** Back to where new frames enter, wherever it was. */
+  reinsert(pfn: number): void {
+    this.remove(pfn);
+    this.insert(pfn);
+  }
+
+  park(pfn: number): void {
+    this.remove(pfn);
+    this.frames.flags[pfn] |= FRAME_PARKED;
+    this.parked.pushHead(pfn);
+  }
+
+  /** What the frame was parked for is over. */
+  unparkFrame(pfn: number): void {
+    if ((this.frames.flags[pfn] & FRAME_PARKED) !== 0) this.reinsert(pfn);
+  }
+
+  /** Gives up to `most` parked frames, the oldest first, back to the policy. */
+  unpark(most: number): void {
+    for (let left = Math.min(most, this.parked.length); left > 0; left--) this.reinsert(this.parked.tail);
+  }
+}

@@ -1,0 +1,416 @@
+// Page faults: decides which of the twelve cases an access is, and mends the page table for it (Linux mm/memory.c). Not responsible
+// for finding victims (reclaim.ts) nor for signals: the caller turns the result into one.
+//
+//  #    PTE                area                     access               what happens                                      counts
+//  F1   -                  none / above, growing    any                  SEGV MAPERR / the area grows, go on               -
+//  F2   any                permission missing       any                  SEGV ACCERR                                       -
+//  F3   none               private anonymous        read                 the shared zero frame, read-only                  minor
+//  F4   none (or zero)     private anonymous        write                demand-zero: a new zeroed frame                   minor
+//  F5   none               object, page cached      read, shared write   the cache frame; read: cached neighbours too      minor
+//  F6   none               object, page absent      same                 page-in from file or swap, then F5                major
+//  F7   none               private, object          write                page-in if needed, copy into a new frame          minor/major, copy
+//  F8   present, W=0       private                  write                sole owner: W again; else copy-on-write           minor, (copy)
+//  F9   present, W=0       shared                   write                W, and the page is dirty                          minor
+//  F10  swapped            private                  any                  swap cache or swap-in; W if solely owned          minor/major
+//  F11  none               object beyond its end    any                  BUS ADRERR                                        -
+//  F12  present, enough    any                      any                  the TLB was stale: flush                          -
+//
+// Frames are reserved before anything is read; after a reserve that had to reclaim, everything is looked up afresh.
+
+import { EIO } from "../abi/errno.ts";
+import {
+  isSwapEntry,
+  PAGE_SIZE,
+  PTE_A,
+  PTE_D,
+  PTE_SPECIAL,
+  PTE_W,
+  pteToPfn,
+  pteToSlot,
+  USER_END,
+} from "../arch/sv39.ts";
+import type { AddressSpace } from "./address-space.ts";
+import { anonymousUnmapped, dropSwapCache, isSoleOwner, newAnonymousFrame } from "./anonymous.ts";
+import {
+  type Access,
+  FAULT_BUS_ADRERR,
+  FAULT_IO_ERROR,
+  FAULT_MAJOR,
+  FAULT_MINOR,
+  FAULT_OUT_OF_MEMORY,
+  FAULT_SEGV_ACCERR,
+  FAULT_SEGV_MAPERR,
+  type FaultResult,
+  WRITE,
+} from "./contracts.ts";
+import { FRAME_ANONYMOUS, FRAME_FILE, FRAME_LAZY_FREE, FRAME_MLOCKED, FRAME_SWAP_CACHE } from "./frame-table.ts";
+import type { MemoryManager } from "./memory-manager.ts";
+import type { MemoryObject } from "./memory-object.ts";
+import { lockFrame, unlockFrameIfUnused } from "./mlocked.ts";
+import { leafBits } from "./page-table.ts";
+import * as T from "./tracer.ts";
+import { VM_EXEC, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_READ, VM_WRITE, type Vma } from "./vma.ts";
+
+/** Two tables, the object's page and a copy of it: more than any one fault takes. */
+const FRAMES_PER_FAULT = 4;
+/** Pages around a file read fault that are mapped along if they are cached (fault_around_bytes: 64 KiB). */
+const AROUND_PAGES = 16;
+
+/** VM_ flags of which one must be there, by access. Write implies read (riscv access_error()). */
+const NEEDED = [VM_READ | VM_WRITE, VM_WRITE, VM_EXEC];
+
+/**
+ * Serves a fault at a byte address. FAULT_MINOR and FAULT_MAJOR: run the instruction again. Counts into space.faults and
+ * mm.counters and traces. May reclaim and call the out-of-memory callback; never throws for a guest's doing.
+ */
+export function handleFault(mm: MemoryManager, space: AddressSpace, address: number, access: Access): FaultResult {
+  return serve(mm, space, address, access, false);
+}
+
+/**
+ * FOLL_FORCE: as handleFault(), but permissions that the area lacks do not matter, except a write to a shared area without
+ * VM_WRITE. After a write the page is private to this space and dirty, though its PTE may be without W.
+ */
+export function forceFault(mm: MemoryManager, space: AddressSpace, address: number, access: Access): FaultResult {
+  return serve(mm, space, address, access, true);
+}
+
+function serve(mm: MemoryManager, space: AddressSpace, address: number, access: Access, forced: boolean): FaultResult {
+  mm.counters.pgfault++;
+  const vpn = Math.floor(address / PAGE_SIZE);
+  const area = space.areas.findPage(vpn) ?? growStack(mm, space, address);
+  if (area === null) {
+    mm.tracer?.event(T.TRACE_SEGV_MAPERR, space.id, vpn, 0, access);
+    return FAULT_SEGV_MAPERR;
+  }
+  if ((area.flags & NEEDED[access]) === 0 && !(forced && mayForce(area, access))) {
+    mm.tracer?.event(T.TRACE_SEGV_ACCERR, space.id, vpn, 0, access);
+    return FAULT_SEGV_ACCERR;
+  }
+  const { allocator } = mm;
+  const at = space.table.find(vpn);
+  const word = at === 0 ? 0 : mm.memory.words[at >>> 2];
+  if (allocator.freeCount >= FRAMES_PER_FAULT + allocator.lowWatermark || !takesFrame(mm, area, word, access)) {
+    return dispatch(mm, space, area, vpn, at, word, access);
+  }
+  return serveShortOfFrames(mm, space, vpn, access);
+}
+
+/** F1: a stack (or other VM_GROWSDOWN area) above may reach down to the address. */
+function growStack(mm: MemoryManager, space: AddressSpace, address: number): Vma | null {
+  if (!(address >= 0 && address < USER_END)) return null;
+  const area = space.expandDown(address);
+  if (area !== null) mm.tracer?.event(T.TRACE_STACK_GROW, space.id, area.startVpn, 0, 0);
+  return area;
+}
+
+function mayForce(area: Vma, access: Access): boolean {
+  return access !== WRITE || (area.flags & (VM_MAYSHARE | VM_MAYWRITE)) === VM_MAYWRITE;
+}
+
+/** False where the case is sure to need no frame: then memory pressure is no obstacle. */
+function takesFrame(mm: MemoryManager, area: Vma, word: number, access: Access): boolean {
+  if (word === 0 || isSwapEntry(word)) return true;
+  if (access !== WRITE || (word & PTE_W) !== 0 || (area.flags & VM_MAYSHARE) !== 0) return false;
+  return (word & PTE_SPECIAL) !== 0 || !isSoleOwner(mm, pteToPfn(word));
+}
+
+/** Reclaims, then looks everything up again: PTE, page cache and even the area may have changed. */
+function serveShortOfFrames(mm: MemoryManager, space: AddressSpace, vpn: number, access: Access): FaultResult {
+  if (mm.reserveFor(space, FRAMES_PER_FAULT) !== 0) {
+    mm.tracer?.event(T.TRACE_OUT_OF_MEMORY, space.id, vpn, 0, access);
+    return FAULT_OUT_OF_MEMORY;
+  }
+  const area = space.areas.findPage(vpn);
+  if (area === null) return FAULT_SEGV_MAPERR;
+  const at = space.table.find(vpn);
+  return dispatch(mm, space, area, vpn, at, at === 0 ? 0 : mm.memory.words[at >>> 2], access);
+}
+
+function dispatch(
+  mm: MemoryManager,
+  space: AddressSpace,
+  area: Vma,
+  vpn: number,
+  at: number,
+  word: number,
+  access: Access,
+): FaultResult {
+  if (word === 0) {
+    const { object } = area;
+    if (object !== null) return objectFault(mm, space, area, object, vpn, access);
+    return access === WRITE ? demandZero(mm, space, area, vpn) : mapZeroPage(mm, space, area, vpn);
+  }
+  if (isSwapEntry(word)) return swapIn(mm, space, area, vpn, at, word, access);
+  if (access !== WRITE || (word & PTE_W) !== 0) return staleTlb(mm, space, vpn, word);
+  if ((area.flags & VM_MAYSHARE) !== 0) return sharedWrite(mm, space, area, vpn, at, word);
+  if ((word & PTE_SPECIAL) !== 0) return demandZero(mm, space, area, vpn);
+  return privateWrite(mm, space, area, vpn, at, word);
+}
+
+function minor(space: AddressSpace): FaultResult {
+  space.faults.minor++;
+  return FAULT_MINOR;
+}
+
+function minorOrMajor(mm: MemoryManager, space: AddressSpace, waited: boolean): FaultResult {
+  if (!waited) return minor(space);
+  space.faults.major++;
+  mm.counters.pgmajfault++;
+  return FAULT_MAJOR;
+}
+
+/** Bits of a page that the fault's own access writes to: W only where the area grants it (maybe_mkwrite). */
+function writtenBits(area: Vma): number {
+  const bits = leafBits(area.flags) | PTE_A | PTE_D;
+  return (area.flags & VM_WRITE) !== 0 ? bits | PTE_W : bits;
+}
+
+/** F3, do_anonymous_page() for a read. */
+function mapZeroPage(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: number): FaultResult {
+  space.table.mapZero(space.table.ensure(vpn), leafBits(area.flags) | PTE_A);
+  if (mm.tracer !== null) mm.tracer.event(T.TRACE_ZERO_PAGE, space.id, vpn, mm.zeroPfn, 0);
+  return minor(space);
+}
+
+/** F4, do_anonymous_page() for a write; also the first write to a page that shows the zero frame. */
+function demandZero(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: number): FaultResult {
+  const pfn = newAnonymousFrame(mm, vpn);
+  mm.memory.zero(pfn);
+  if (area.anonVma === 0) area.prepareAnonVma();
+  space.table.map(space.table.ensure(vpn), vpn, pfn, writtenBits(area));
+  if ((area.flags & VM_LOCKED) !== 0) lockFrame(mm, pfn);
+  if (mm.tracer !== null) mm.tracer.event(T.TRACE_DEMAND_ZERO, space.id, vpn, pfn, 0);
+  return minor(space);
+}
+
+/** F5, F6, F7 and F11: nothing is mapped, the page comes from the area's object. */
+function objectFault(
+  mm: MemoryManager,
+  space: AddressSpace,
+  area: Vma,
+  object: MemoryObject,
+  vpn: number,
+  access: Access,
+): FaultResult {
+  const index = area.pageOffset + (vpn - area.startVpn);
+  if (index * PAGE_SIZE >= object.sizeBytes) {
+    if (mm.tracer !== null) mm.tracer.event(T.TRACE_BUS_ERROR, space.id, vpn, 0, access);
+    return FAULT_BUS_ADRERR;
+  }
+  let pfn = object.pages.get(index);
+  let waited = false;
+  const wasCached = pfn > 0;
+  if (!wasCached) {
+    pfn = object.load(index);
+    if (pfn < 0) return pfn === -EIO ? FAULT_IO_ERROR : FAULT_BUS_ADRERR;
+    waited = object.loadWasIo;
+  }
+  if (access === WRITE && (area.flags & VM_MAYSHARE) === 0) return copyFromObject(mm, space, area, vpn, pfn, waited);
+  mapObjectPage(mm, space, area, object, vpn, pfn, access);
+  const around = access === WRITE ? 0 : mapAround(mm, space, area, object, vpn, index);
+  if (mm.tracer !== null) {
+    if (waited) mm.tracer.event(T.TRACE_PAGE_IN, space.id, vpn, pfn, index);
+    else mm.tracer.event(T.TRACE_MAP_CACHED, space.id, vpn, pfn, around);
+  }
+  return minorOrMajor(mm, space, waited);
+}
+
+/** F7, do_cow_fault(). */
+function copyFromObject(
+  mm: MemoryManager,
+  space: AddressSpace,
+  area: Vma,
+  vpn: number,
+  source: number,
+  waited: boolean,
+): FaultResult {
+  const pfn = newAnonymousFrame(mm, vpn);
+  mm.memory.copy(pfn, source);
+  if (area.anonVma === 0) area.prepareAnonVma();
+  space.table.map(space.table.ensure(vpn), vpn, pfn, writtenBits(area));
+  if ((area.flags & VM_LOCKED) !== 0) lockFrame(mm, pfn);
+  space.faults.copies++;
+  mm.counters.pgcopy++;
+  if (mm.tracer !== null) mm.tracer.event(T.TRACE_COPY_FROM_FILE, space.id, vpn, pfn, source);
+  return minorOrMajor(mm, space, waited);
+}
+
+/** F5, do_read_fault() and do_shared_fault(): the cache frame itself. */
+function mapObjectPage(
+  mm: MemoryManager,
+  space: AddressSpace,
+  area: Vma,
+  object: MemoryObject,
+  vpn: number,
+  pfn: number,
+  access: Access,
+): void {
+  const isFile = object.kind === FRAME_FILE;
+  let bits = leafBits(area.flags) | PTE_A;
+  if ((area.flags & (VM_MAYSHARE | VM_WRITE)) === (VM_MAYSHARE | VM_WRITE)) {
+    // A file wants to hear of the first store (F9); memory without a file does not, and is writable at once.
+    if (access === WRITE) bits |= PTE_W | PTE_D;
+    else if (!isFile) bits |= PTE_W;
+    if (access === WRITE && isFile) fileWritten(mm, area, object, pfn);
+  }
+  space.table.map(space.table.ensure(vpn), vpn, pfn, bits);
+  if ((area.flags & VM_LOCKED) !== 0) lockFrame(mm, pfn);
+}
+
+/** page_mkwrite: a mapping is about to change a page of a file. */
+function fileWritten(mm: MemoryManager, area: Vma, object: MemoryObject, pfn: number): void {
+  object.setDirty(pfn);
+  if (area.file !== null) mm.config.fileDirtied?.(area.file);
+}
+
+/**
+ * do_fault_around(): neighbours in the 16-page window that are cached and not mapped are mapped along, so that a program's
+ * text costs a fault per window. Their A stays clear (Linux on riscv sets it): reclaim sees what was used. Returns how many.
+ */
+function mapAround(
+  mm: MemoryManager,
+  space: AddressSpace,
+  area: Vma,
+  object: MemoryObject,
+  vpn: number,
+  index: number,
+): number {
+  const { table } = space;
+  const { words } = mm.memory;
+  const window = vpn & ~(AROUND_PAGES - 1);
+  const first = Math.max(window, area.startVpn);
+  const endOfObject = vpn + Math.ceil(object.sizeBytes / PAGE_SIZE) - index;
+  const end = Math.min(window + AROUND_PAGES, area.endVpn, endOfObject);
+  let bits = leafBits(area.flags);
+  if (object.kind !== FRAME_FILE && (area.flags & (VM_MAYSHARE | VM_WRITE)) === (VM_MAYSHARE | VM_WRITE)) bits |= PTE_W;
+  const { pages } = object;
+  const toIndex = index - vpn;
+  let at = table.find(first);
+  let mapped = 0;
+  for (let page = first; page < end; page++, at += 8) {
+    if (words[at >>> 2] !== 0) continue;
+    const pfn = pages.get(page + toIndex);
+    if (pfn <= 0) continue;
+    table.map(at, page, pfn, bits);
+    if ((area.flags & VM_LOCKED) !== 0) lockFrame(mm, pfn);
+    mapped++;
+  }
+  return mapped;
+}
+
+/** F8, do_wp_page() of a private area. */
+function privateWrite(
+  mm: MemoryManager,
+  space: AddressSpace,
+  area: Vma,
+  vpn: number,
+  at: number,
+  word: number,
+): FaultResult {
+  const pfn = pteToPfn(word);
+  if (mm.frames.kind[pfn] === FRAME_ANONYMOUS && isSoleOwner(mm, pfn)) {
+    reuse(mm, space, area, at, pfn);
+    if (mm.tracer !== null) mm.tracer.event(T.TRACE_COPY_ON_WRITE, space.id, vpn, pfn, 0);
+  } else {
+    copyOnWrite(mm, space, area, vpn, at, pfn);
+  }
+  return minor(space);
+}
+
+/** wp_page_reuse(): nobody else can reach the page, so it is written where it is. Its slot would go stale: given back. */
+function reuse(mm: MemoryManager, space: AddressSpace, area: Vma, at: number, pfn: number): void {
+  const { flags } = mm.frames;
+  if ((flags[pfn] & (FRAME_SWAP_CACHE | FRAME_LAZY_FREE)) !== 0) {
+    if ((flags[pfn] & FRAME_SWAP_CACHE) !== 0) dropSwapCache(mm, pfn);
+    flags[pfn] &= ~FRAME_LAZY_FREE;
+  }
+  space.table.setBits(at, (area.flags & VM_WRITE) !== 0 ? PTE_A | PTE_D | PTE_W : PTE_A | PTE_D);
+}
+
+/** wp_page_copy(). */
+function copyOnWrite(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: number, at: number, old: number): void {
+  const { frames } = mm;
+  const pfn = newAnonymousFrame(mm, vpn);
+  mm.memory.copy(pfn, old);
+  if (area.anonVma === 0) area.prepareAnonVma();
+  const oldWord = space.table.replaceFrame(at, vpn, pfn, writtenBits(area));
+  const wasLocked = (frames.flags[old] & FRAME_MLOCKED) !== 0;
+  if (frames.kind[old] === FRAME_ANONYMOUS) anonymousUnmapped(mm, old, (oldWord & PTE_D) !== 0);
+  if (wasLocked && (frames.flags[old] & FRAME_MLOCKED) !== 0) unlockFrameIfUnused(mm, old);
+  if ((area.flags & VM_LOCKED) !== 0) lockFrame(mm, pfn);
+  space.faults.copies++;
+  mm.counters.pgcopy++;
+  if (mm.tracer !== null) mm.tracer.event(T.TRACE_COPY_ON_WRITE, space.id, vpn, pfn, old);
+}
+
+/** F9, wp_page_shared(). */
+function sharedWrite(
+  mm: MemoryManager,
+  space: AddressSpace,
+  area: Vma,
+  vpn: number,
+  at: number,
+  word: number,
+): FaultResult {
+  const pfn = pteToPfn(word);
+  const object = area.object!;
+  if (object.kind === FRAME_FILE) fileWritten(mm, area, object, pfn);
+  space.table.setBits(at, PTE_W | PTE_A | PTE_D);
+  if (mm.tracer !== null) mm.tracer.event(T.TRACE_SHARED_WRITE, space.id, vpn, pfn, 0);
+  return minor(space);
+}
+
+/** F10, do_swap_page(). */
+function swapIn(
+  mm: MemoryManager,
+  space: AddressSpace,
+  area: Vma,
+  vpn: number,
+  at: number,
+  word: number,
+  access: Access,
+): FaultResult {
+  const { swap, frames } = mm;
+  const slot = pteToSlot(word);
+  let pfn = swap.frameOf(slot);
+  const waited = pfn === 0;
+  if (waited) {
+    pfn = readFromSwap(mm, vpn, slot);
+    if (pfn === 0) return FAULT_IO_ERROR;
+  }
+  space.table.map(at, vpn, pfn, leafBits(area.flags) | PTE_A);
+  swap.release(slot);
+  if ((area.flags & VM_LOCKED) !== 0) lockFrame(mm, pfn);
+  if (mm.tracer !== null) mm.tracer.event(T.TRACE_SWAP_IN, space.id, vpn, pfn, waited ? slot : -slot);
+  if (isSoleOwner(mm, pfn)) {
+    if (access === WRITE) reuse(mm, space, area, at, pfn);
+    else if ((area.flags & VM_WRITE) !== 0) space.table.setBits(at, PTE_W);
+    if (swap.isTight && (frames.flags[pfn] & FRAME_SWAP_CACHE) !== 0) dropSwapCache(mm, pfn);
+  } else if (access === WRITE) {
+    copyOnWrite(mm, space, area, vpn, at, pfn);
+  }
+  return minorOrMajor(mm, space, waited);
+}
+
+/** A frame in the swap cache with the slot's page, or 0 when the device failed. Precondition: reserved. */
+function readFromSwap(mm: MemoryManager, vpn: number, slot: number): number {
+  const { swap, frames } = mm;
+  const pfn = newAnonymousFrame(mm, vpn);
+  if (swap.read(slot, pfn) < 0) {
+    mm.lru.remove(pfn);
+    mm.allocator.free(pfn);
+    return 0;
+  }
+  swap.cache(slot, pfn);
+  frames.owner[pfn] = slot;
+  frames.flags[pfn] |= FRAME_SWAP_CACHE;
+  return pfn;
+}
+
+/** F12: the page table allows the access already. */
+function staleTlb(mm: MemoryManager, space: AddressSpace, vpn: number, word: number): FaultResult {
+  mm.tlb.flushPage(space, vpn);
+  if (mm.tracer !== null) mm.tracer.event(T.TRACE_STALE_TLB, space.id, vpn, pteToPfn(word), 0);
+  return FAULT_MINOR;
+}
