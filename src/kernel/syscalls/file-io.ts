@@ -6,6 +6,7 @@ import {
   O_APPEND,
   O_DSYNC,
   O_NONBLOCK,
+  POSIX_FADV_WILLNEED,
   RWF_APPEND,
   RWF_DSYNC,
   RWF_HIPRI,
@@ -22,6 +23,7 @@ import {
   SYNC_FILE_RANGE_WRITE,
 } from "../../abi/fcntl.ts";
 import { S_IFDIR, S_IFIFO, S_IFMT, S_IFREG } from "../../abi/stat.ts";
+import { PAGE_SIZE } from "../../arch/sv39.ts";
 import { BytesCursor, type IoCursor, UserCursor } from "../../mm/io-cursor.ts";
 import { pipeOf } from "../ipc/pipe.ts";
 import { splice as splicePipe, tee as teePipe } from "../ipc/splice.ts";
@@ -326,8 +328,16 @@ export const fileIoSyscalls = defineSyscalls({
   },
   readahead: {
     args: "fd:fd offset:int count:int",
-    partly: "accepted, reads nothing ahead",
-    run: (_k, t, fd) => (readable(t, fd | 0).inode.isRegular ? 0 : -EINVAL),
+    run: (_k, t, fd, offset, count) => {
+      const file = readable(t, fd | 0);
+      if (!file.inode.isRegular || offset < 0) return -EINVAL;
+      return count > 0 ? file.advise(t, offset, count, POSIX_FADV_WILLNEED) : 0;
+    },
+  },
+  cachestat: {
+    args: "fd:fd range:ptr stat:ptr flags:hex",
+    partly: "dirty pages are those of the whole file; evicted pages are not remembered",
+    run: (_k, t, fd, range, stat, flags) => cachestat(t, fd | 0, range, stat, flags | 0),
   },
   sendfile: {
     args: "out_fd:fd in_fd:fd offset:ptr count:int",
@@ -398,6 +408,29 @@ export const fileIoSyscalls = defineSyscalls({
     },
   },
 });
+
+/** struct cachestat_range { off, len } in; struct cachestat { cache, dirty, writeback, evicted, recently_evicted } out. */
+function cachestat(t: Task, fd: number, range: number, stat: number, flags: number): number {
+  const { inode } = t.files.get(fd);
+  const from = fetch64(t, range);
+  const length = fetch64(t, range + 8);
+  if (flags !== 0) return -EINVAL;
+  if (!inode.isRegular) return -EOPNOTSUPP;
+  const { object } = inode;
+  const first = Math.floor(from / PAGE_SIZE);
+  const end = Math.ceil(Math.min(length === 0 ? Number.POSITIVE_INFINITY : from + length, inode.sizeBytes) / PAGE_SIZE);
+  const piece = new Uint8Array(4096);
+  let cached = 0;
+  for (let at = first; at < end; at += piece.length) {
+    const stop = Math.min(end, at + piece.length);
+    object.residentPages(at, stop, piece);
+    for (let i = 0; i < stop - at; i++) cached += piece[i];
+  }
+  storeU64(t, stat, cached);
+  storeU64(t, stat + 8, Math.min(cached, object.dirtyPageCount));
+  for (let i = 2; i < 5; i++) storeU64(t, stat + i * 8, 0);
+  return 0;
+}
 
 /** sendfile(2): the input must be something that can be read at an offset; the output anything that can be written. */
 function sendfile(t: Task, outFd: number, inFd: number, offsetAddress: number, count: number): number {

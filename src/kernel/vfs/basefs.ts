@@ -51,7 +51,7 @@ export class BaseFs extends FileSystem {
   /** The inode of a host file: one for all its names. */
   inodeFor(node: HostNode, stat: HostStat): BaseInode {
     const known = this.inodes.get(stat.key);
-    if (known !== undefined && known.isSameFile(stat)) {
+    if (known?.isSameFile(stat)) {
       known.found(node, stat);
       return known;
     }

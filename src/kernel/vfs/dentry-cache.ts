@@ -10,11 +10,12 @@ const DEFAULT_LIMIT = 200_000;
 export class DentryCache {
   private count = 0;
   private readonly limit: number;
+  private pruneAbove: number;
   /** For tests and statistics. */
   misses = 0;
 
   constructor(limit = DEFAULT_LIMIT) {
-    this.limit = limit;
+    this.limit = this.pruneAbove = limit;
   }
 
   get size(): number {
@@ -47,7 +48,10 @@ export class DentryCache {
   private add(parent: Dentry, dentry: Dentry): void {
     parent.children ??= new Map();
     parent.children.set(dentry.name, dentry);
-    if (++this.count > this.limit) this.prune(parent);
+    if (++this.count <= this.pruneAbove) return;
+    this.prune(parent);
+    // What is held stays: do not search it again for every new name.
+    this.pruneAbove = Math.max(this.limit, this.count * 1.5);
   }
 
   /** A new file got the place of a negative dentry (d_instantiate). */

@@ -134,6 +134,10 @@ export class OverlayInode extends TreeInode {
     return null;
   }
 
+  override startWriteback(): void {
+    this.loadedObject?.sync(0, Number.POSITIVE_INFINITY);
+  }
+
   override readLink(t: Task): string {
     if (this.target === "" && this.lower !== null && this.isSymlink) this.target = this.fs.host.readLink(this.lower);
     return super.readLink(t);

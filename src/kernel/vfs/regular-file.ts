@@ -15,6 +15,7 @@ import {
   O_DSYNC,
   O_NOATIME,
   POSIX_FADV_DONTNEED,
+  POSIX_FADV_WILLNEED,
   SEEK_CUR,
   SEEK_DATA,
   SEEK_END,
@@ -25,6 +26,7 @@ import { IN_ACCESS, IN_MODIFY } from "../../abi/ipc.ts";
 import { PROT_EXEC } from "../../abi/mman.ts";
 import { RLIMIT_FSIZE } from "../../abi/resource.ts";
 import { SIGXFSZ } from "../../abi/signal.ts";
+import { PAGE_SIZE } from "../../arch/sv39.ts";
 import type { IoCursor } from "../../mm/io-cursor.ts";
 import type { MemoryObject } from "../../mm/memory-object.ts";
 import { errno } from "../linux-error.ts";
@@ -37,6 +39,8 @@ import { suidBitsToDrop } from "./permissions.ts";
 /** Pages are numbered with 31 bits: files end below 8 TiB (Linux on ext4: 16 TiB). */
 export const MAX_FILE_BYTES = 2 ** 43 - 4096;
 const DAY_SECONDS = 86400;
+/** 2 MiB. */
+const READ_AHEAD_PAGES = 512;
 
 /** Passes on at most `limit` bytes of another cursor. */
 export class LimitedCursor implements IoCursor {
@@ -224,13 +228,26 @@ export class RegularFile extends OpenFile {
     if (this.writable && this.inode.writeCount === 1) this.inode.startWriteback();
   }
 
-  override advise(_t: Task, _offset: number, _length: number, advice: number): number {
+  /** generic_fadvise() and readahead(); `length` 0 means to the end. */
+  override advise(_t: Task, offset: number, length: number, advice: number): number {
+    const end = length === 0 ? Number.POSITIVE_INFINITY : offset + length;
     if (advice === POSIX_FADV_DONTNEED) {
-      // Dirty pages are sent on their way first, as __filemap_fdatawrite_range does; those that stay dirty stay cached.
+      // Dirty pages are written first, as __filemap_fdatawrite_range does. Only whole pages go, and the file's last one.
       this.inode.startWriteback();
-      this.inode.object.invalidate();
+      const last = end >= this.inode.sizeBytes ? Number.POSITIVE_INFINITY : Math.floor(end / PAGE_SIZE);
+      this.inode.object.invalidate(Math.ceil(offset / PAGE_SIZE), last);
+    } else if (advice === POSIX_FADV_WILLNEED) {
+      this.readAhead(offset, end);
     }
     return 0;
+  }
+
+  /** force_page_cache_ahead(): at most READ_AHEAD_PAGES; stops silently where memory or the device says no. */
+  private readAhead(offset: number, end: number): void {
+    const { object, sizeBytes } = this.inode;
+    const first = Math.floor(offset / PAGE_SIZE);
+    const last = Math.min(Math.ceil(Math.min(end, sizeBytes) / PAGE_SIZE), first + READ_AHEAD_PAGES);
+    for (let index = first; index < last; index++) if (object.ensurePage(index) < 0) return;
   }
 
   override mmapObject(_t: Task, _shared: boolean, prot: number): MemoryObject | null {

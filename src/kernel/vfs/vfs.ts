@@ -203,7 +203,7 @@ export class Vfs implements FsServices {
       if (walk.lastType !== LAST_NAME || walk.trailingSlash) {
         // "/", ".", ".." and "name/" cannot be created; a magic link may have brought us to a file.
         const onFile = walk.lastType !== LAST_NAME && walk.last === "" && walk.dentry.inode?.isDirectory === false;
-        if (!onFile) throw errno((flags & O_EXCL) !== 0 && !walk.trailingSlash ? EEXIST : EISDIR);
+        if (!onFile) throw errno((flags & O_EXCL) !== 0 && walk.lastType !== LAST_NAME ? EEXIST : EISDIR);
         return this.openPlace(t, { mount: walk.mount, dentry: walk.dentry }, flags, false);
       }
       const child = walk.lookupLast();
@@ -288,8 +288,10 @@ export class Vfs implements FsServices {
 
   private truncateOpened(t: Task, file: OpenFile): void {
     try {
-      const result = file instanceof RegularFile ? file.ftruncate(t, 0) : (file.inode.truncate(t, 0), 0);
+      const result = file instanceof RegularFile ? file.ftruncate(t, 0) : 0;
       if (result < 0) throw errno(-result);
+      // Files of /proc and the like decide for themselves what O_TRUNC means.
+      if (!(file instanceof RegularFile)) file.inode.truncate(t, 0);
     } catch (error) {
       file.release();
       throw error;
