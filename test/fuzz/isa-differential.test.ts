@@ -145,7 +145,7 @@ describe("hart against qemu", () => {
         1000 + i,
         hash(runQemu(generateProgram(1000 + i, 20))),
       ]);
-      writeFileSync(GOLDEN, `${JSON.stringify(Object.fromEntries(rows), null, 1)}\n`);
+      writeFileSync(GOLDEN, `${JSON.stringify(Object.fromEntries(rows), null, 2)}\n`);
     }
     if (!existsSync(GOLDEN)) throw new Error("no recorded results");
     const golden: Record<string, string> = JSON.parse(readFileSync(GOLDEN, "utf8"));
