@@ -25,6 +25,14 @@ export async function planFromLock(
   return { install, closure, alreadyThere, verification };
 }
 
+interface Need {
+  record: PackageRecord;
+  group: RelationGroup;
+}
+
+const meets = (record: PackageRecord, group: RelationGroup): boolean =>
+  group.some((relation) => satisfies(record, relation));
+
 /** The named packages and what they need, wave by wave: a package's needs are known once its control file is here. */
 async function expand(
   lock: readonly LockEntry[],
@@ -33,7 +41,9 @@ async function expand(
 ): Promise<LockEntry[]> {
   const byName = new Map(lock.map((entry) => [entry.name, entry]));
   const chosen = new Map<string, PackageRecord>();
-  const unmet: { record: PackageRecord; group: RelationGroup }[] = [];
+  const installed = session.database.installed();
+  const isMet = (group: RelationGroup) => [...chosen.values(), ...installed].some((record) => meets(record, group));
+  const unmet: Need[] = [];
   let wave = requests.map((request) => named(request, byName, session));
   while (wave.length > 0) {
     session.progress.step(`reading ${wave.map((entry) => entry.name).join(" ")}`);
@@ -42,17 +52,30 @@ async function expand(
     const next = new Map<string, LockEntry>();
     for (const record of records) {
       for (const group of [...record.preDepends, ...record.depends]) {
-        if ([...chosen.values(), ...session.database.installed()].some((r) => group.some((rel) => satisfies(r, rel))))
-          continue;
-        if (group.some((relation) => next.has(relation.name))) continue;
+        if (isMet(group) || group.some((relation) => next.has(relation.name))) continue;
         const entry = fromGroup(group, byName);
         if (entry) next.set(entry.name, entry);
         else unmet.push({ record, group });
       }
     }
     wave = [...next.values()].filter((entry) => !chosen.has(entry.name));
+    // Virtual packages come last: by then somebody chosen for another reason may provide them.
+    if (wave.length === 0) {
+      const provider = await cachedProvider(
+        unmet.filter(({ group }) => !isMet(group)),
+        lock,
+        chosen,
+        session,
+      );
+      if (provider) wave = [provider];
+    }
   }
-  await meetByProvides(unmet, lock, chosen, session);
+  for (const { record, group } of unmet.filter((need) => !isMet(need.group))) {
+    const what = formatGroup(group);
+    session.progress.say(
+      `${record.name} needs ${what}, which the chosen packages of the lock do not provide; name one that does`,
+    );
+  }
   return order([...chosen.values()]).map((record) => byName.get(record.name)!);
 }
 
@@ -92,33 +115,20 @@ async function readRecord(entry: LockEntry, session: Session): Promise<PackageRe
 }
 
 /**
- * Virtual packages: a lock does not say who provides them. Whoever is chosen may; else a package of the lock that an
- * earlier install left in the cache; else it is said and left open.
+ * A lock does not say who provides a virtual package. A package of the lock that an earlier install left in the cache can
+ * be asked for free; downloading all others to ask them is not worth it.
  */
-async function meetByProvides(
-  unmet: readonly { record: PackageRecord; group: RelationGroup }[],
+async function cachedProvider(
+  needs: readonly Need[],
   lock: readonly LockEntry[],
-  chosen: Map<string, PackageRecord>,
+  chosen: ReadonlyMap<string, PackageRecord>,
   session: Session,
-): Promise<void> {
-  const meets = (record: PackageRecord, group: RelationGroup) => group.some((relation) => satisfies(record, relation));
-  let open = unmet.filter(({ group }) => ![...chosen.values()].some((record) => meets(record, group)));
-  if (open.length === 0) return;
+): Promise<LockEntry | null> {
+  if (needs.length === 0) return null;
   for (const entry of lock) {
-    if (chosen.has(entry.name)) continue;
-    const isCached = session.downloader.isCached(wantedFor(entry, session.mirror));
-    if (!isCached) continue;
+    if (chosen.has(entry.name) || !session.downloader.isCached(wantedFor(entry, session.mirror))) continue;
     const record = await readRecord(entry, session);
-    const met = open.filter(({ group }) => meets(record, group));
-    const needs = [...record.preDepends, ...record.depends];
-    const isSelfContained = needs.every((group) => [...chosen.values(), record].some((r) => meets(r, group)));
-    if (met.length === 0 || !isSelfContained) continue;
-    chosen.set(record.name, record);
-    open = open.filter((pending) => !met.includes(pending));
+    if (needs.some(({ group }) => meets(record, group))) return entry;
   }
-  for (const { record, group } of open) {
-    session.progress.say(
-      `${record.name} needs ${formatGroup(group)}, which the chosen packages of the lock do not provide; name one that does`,
-    );
-  }
+  return null;
 }
