@@ -59,6 +59,9 @@ export class DecodePool {
   private readonly frameOf: Int32Array;
   private readonly free: number[] = [];
   private hand = 0;
+  /** Told before a frame loses its decode page, and after slots of a frame were decoded. */
+  onDrop: (pfn: number) => void = () => {};
+  onDecode: (pfn: number) => void = () => {};
   private readonly decoded: Decoded = newDecoded();
   /** Single handlers and slot addresses of the run being decoded. */
   private readonly runHandlers = new Uint8Array(DECODE_AHEAD + LONGEST_FUSION);
@@ -70,6 +73,11 @@ export class DecodePool {
     this.layout = layout;
     this.frameOf = new Int32Array(layout.decodePages).fill(-1);
     for (let i = layout.decodePages - 1; i >= 0; i--) this.free.push(i);
+  }
+
+  /** Linear address of the frame's decode page, or 0. */
+  findPage(pfn: number): number {
+    return this.words[CODE_MAP / 4 + pfn] & ~WRITE_CACHED;
   }
 
   hasCode(pfn: number): boolean {
@@ -119,6 +127,7 @@ export class DecodePool {
   drop(pfn: number): void {
     const address = this.words[CODE_MAP / 4 + pfn] & ~WRITE_CACHED;
     if (address === 0) return;
+    this.onDrop(pfn);
     const index = (address - this.layout.decodePool) / DECODE_PAGE_BYTES;
     this.words[CODE_MAP / 4 + pfn] = 0;
     this.frameOf[index] = -1;
@@ -155,6 +164,7 @@ export class DecodePool {
       offset += decoded.lengthBytes;
     }
     for (let i = 0; i < fresh; i++) this.fuse(i, count);
+    this.onDecode(this.frameOf[index]);
   }
 
   private fuse(first: number, count: number): void {

@@ -2,9 +2,10 @@
 // areas or system calls: it says why it stopped (exits.ts).
 import type { CpuContext } from "./cpu-context.ts";
 import { DecodePool } from "./decode-pool.ts";
-import type { ExitReason } from "./exits.ts";
+import { EXIT_FUEL, type ExitReason } from "./exits.ts";
 import { generateInterpreter } from "./interpreter.ts";
 import { createSlowFloat } from "./isa/float-helpers.ts";
+import { CodeCache } from "./jit/code-cache.ts";
 import {
   CODE_DROPPED,
   FAULT_ACCESS,
@@ -12,6 +13,7 @@ import {
   FCSR,
   FUEL_LEFT,
   makeLayout,
+  PC,
   RESERVATION,
   ROOT_POINTER,
   THREAD_STATE_BYTES,
@@ -21,6 +23,11 @@ import { HartTlb } from "./tlb.ts";
 
 /** V8 replaces baseline code only at calls, so one call must not run for ever. */
 const INSTRUCTIONS_PER_CALL = 200_000;
+/** Between two samples of the program counter. */
+const INSTRUCTIONS_PER_SAMPLE = 20_000;
+
+/** Interpreters by the shape of linear memory. */
+const compiled = new Map<string, WebAssembly.Module>();
 
 export interface HartOptions {
   /** Bytes of RAM, a multiple of 4096, at most about 3.5 GiB. */
@@ -29,6 +36,8 @@ export interface HartOptions {
   time?: () => number;
   /** Frames whose code stays decoded; fewer cost time, never change a result. Default 4096. */
   decodePages?: number;
+  /** Whether hot code is translated (default true); "always": all code, as far as possible. Never changes a result. */
+  translate?: boolean | "always";
   /** The answer of Hart.compile() for the same ramBytes and decodePages. */
   module?: WebAssembly.Module;
 }
@@ -43,6 +52,8 @@ export class Hart {
   private readonly words: Int32Array;
   private readonly live: Int32Array;
   private readonly pool: DecodePool;
+  /** Translations of hot code; null: interpret everything. */
+  readonly codeCache: CodeCache | null = null;
   private readonly call: (fuel: number) => number;
   private current: CpuContext | null = null;
   private spaceId = -1;
@@ -54,12 +65,17 @@ export class Hart {
     return new Hart(options);
   }
 
-  /** The interpreter for harts of this shape, to be shared among them. */
+  /** The interpreter for harts of this shape; kept, so that later harts of the shape start with optimised code. */
   static compile(options: HartOptions): WebAssembly.Module {
-    const layout = makeLayout(options.ramBytes, options.decodePages);
-    return new WebAssembly.Module(
-      generateInterpreter({ ramOffset: layout.ramOffset, memoryPages: layout.totalBytes / 65536 }),
-    );
+    const { ramOffset, totalBytes } = makeLayout(options.ramBytes, options.decodePages);
+    const memoryPages = totalBytes / 65536;
+    const key = `${ramOffset}/${memoryPages}`;
+    let module = compiled.get(key);
+    if (module === undefined) {
+      module = new WebAssembly.Module(generateInterpreter({ ramOffset, memoryPages }));
+      compiled.set(key, module);
+    }
+    return module;
   }
 
   private constructor(options: HartOptions) {
@@ -79,17 +95,31 @@ export class Hart {
     this.time = options.time ?? (() => this.retired / 100);
     this.clearReservation();
     const module = options.module ?? Hart.compile(options);
+    const table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
+    const slowFloat = createSlowFloat(this.words, FCSR);
     const instance = new WebAssembly.Instance(module, {
       env: {
         memory: this.memory,
+        regions: table,
         decodeAt: (slot: number) => this.pool.decodeAt(slot),
-        decodeStraddle: (low: number, high: number) => this.pool.decodeStraddle(low, high),
+        decodeStraddle: (slot: number, high: number) => this.pool.decodeStraddle(slot, high),
         newDecodePage: (pfn: number) => this.newDecodePage(pfn),
         dropCode: (pfn: number) => this.dropCode(pfn),
         counter: (csr: number, fuelLeft: number) => this.counter(csr, fuelLeft),
-        slowFloat: createSlowFloat(this.words, FCSR),
+        slowFloat,
       },
     });
+    if (options.translate ?? true) {
+      this.codeCache = new CodeCache({
+        bytes: new Uint8Array(this.buffer),
+        words: this.words,
+        layout,
+        pool: this.pool,
+        table,
+        eager: options.translate === "always",
+        imports: { ...instance.exports, memory: this.memory, slowFloat },
+      });
+    }
     this.call = instance.exports.run as (fuel: number) => number;
   }
 
@@ -137,13 +167,16 @@ export class Hart {
    */
   run(fuel: number): ExitReason {
     let left = fuel;
+    if (this.codeCache?.eager) this.codeCache.sample(this.words[PC / 4], this.words[PC / 4 + 1]);
     for (;;) {
-      this.budget = Math.min(left, INSTRUCTIONS_PER_CALL);
+      this.budget = Math.min(left, this.codeCache === null ? INSTRUCTIONS_PER_CALL : INSTRUCTIONS_PER_SAMPLE);
       const reason = this.call(this.budget) as ExitReason;
       const used = this.budget - this.words[FUEL_LEFT / 4];
       this.retired += used;
       left -= used;
-      if (reason !== 0 || left <= 0) return reason;
+      if (reason !== EXIT_FUEL) return reason;
+      this.codeCache?.sample(this.words[PC / 4], this.words[PC / 4 + 1]);
+      if (left <= 0) return reason;
     }
   }
 

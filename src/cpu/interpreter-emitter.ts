@@ -4,6 +4,7 @@ import { EXIT_ECALL, EXIT_FUEL, EXIT_ILLEGAL } from "./exits.ts";
 import type { Form } from "./isa/decode.ts";
 import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
 import type { FloatHelpers } from "./isa/float-helpers.ts";
+import type { FloatOperation } from "./isa/float-operations.ts";
 import { CODE_DROPPED, F, FAULTED, FCSR, X } from "./layout.ts";
 import type { FunctionBuilder, Label } from "./wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "./wasm/opcodes.ts";
@@ -21,6 +22,8 @@ const IMM32 = 4;
 export interface InterpreterLabels {
   /** Dispatch the slot at ip. */
   readonly next: Label;
+  /** Dispatch `handlerLocal` for the slot at ip. */
+  readonly again: Label;
   /** Look up npc, then dispatch. */
   readonly jump: Label;
   /** A noted page fault of the instruction at ip. */
@@ -49,6 +52,7 @@ export class InterpreterEmitter implements Emitter {
   readonly npc: number;
   readonly pcKnown: number;
   readonly fuelLocal: number;
+  readonly handlerLocal: number;
   readonly reason: number;
   readonly tlbRead: number;
   readonly tlbWrite: number;
@@ -65,6 +69,7 @@ export class InterpreterEmitter implements Emitter {
     this.fuelLocal = fuelLocal;
     this.ip = f.local(I32);
     this.ipBase = f.local(I32);
+    this.handlerLocal = f.local(I32);
     this.reason = f.local(I32);
     this.pcKnown = f.local(I32);
     this.tlbRead = f.local(I32);
@@ -179,8 +184,9 @@ export class InterpreterEmitter implements Emitter {
           .if_(VOID, () => this.illegal(), undefined, false);
       });
   }
-  rounding(): void {
-    this.f.get(this.rm); // checkRounding() of the same handler resolved it
+  compute(operation: FloatOperation): void {
+    if (operation.rounds) this.f.get(this.rm); // checkRounding() resolved it
+    this.floats.emit(this.f, operation.name);
   }
 
   /** Leaves va in a local; then `hit` or `miss` runs. A misaligned access never hits: its low bits differ from any tag. */

@@ -10,22 +10,24 @@ import {
   HANDLER_ILLEGAL,
   HANDLER_NOP,
   HANDLER_PAGE_END,
+  HANDLER_REGION,
   HANDLER_STRADDLE,
   HANDLER_UNDECODED,
 } from "./isa/decode.ts";
-import type { Emitter, Semantics, SharedFunctions } from "./isa/emitter.ts";
+import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
 import { FloatHelpers, SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS } from "./isa/float-helpers.ts";
 import { FUSIONS } from "./isa/fusions.ts";
-import { FLOAT_SEMANTICS } from "./isa/semantics-float.ts";
-import { INTEGER_SEMANTICS } from "./isa/semantics-integer.ts";
-import { MEMORY_SEMANTICS } from "./isa/semantics-memory.ts";
-import { SYSTEM_SEMANTICS } from "./isa/semantics-system.ts";
+import { SEMANTICS } from "./isa/semantics.ts";
+import { REGION_PARAMS, REGION_RESULTS } from "./jit/region.ts";
 import {
   BANK_POINTER,
+  CODE_DROPPED,
   FAULTED,
   FCSR,
   FUEL_LEFT,
   PC,
+  REGION_INDEX,
+  REGION_RECORDS,
   STRADDLE_HALFWORD,
   STRADDLE_SLOT,
   TLB_FETCH,
@@ -36,14 +38,6 @@ import { emitMemoryFunctions } from "./memory-functions.ts";
 import { type Label, ModuleBuilder } from "./wasm/builder.ts";
 import { F64, I32, VOID } from "./wasm/opcodes.ts";
 
-/** What every instruction means, by name. */
-export const SEMANTICS: Semantics = {
-  ...INTEGER_SEMANTICS,
-  ...MEMORY_SEMANTICS,
-  ...FLOAT_SEMANTICS,
-  ...SYSTEM_SEMANTICS,
-};
-
 /** Bytes from the first byte of a page to its last halfword, where an instruction can straddle. */
 const LAST_HALFWORD = 0xffe;
 
@@ -51,12 +45,15 @@ const LAST_HALFWORD = 0xffe;
 interface Imports {
   readonly decodeAt: number;
   readonly decodeStraddle: number;
+  /** Type of a region function. */
+  readonly regionType: number;
 }
 
-/** The module's bytes for a machine of this shape. Imports: env.* as in hart.ts. Exports: run(fuel) -> reason. */
+/** The module's bytes for a machine of this shape. Imports: env.* as in hart.ts. Exports: run(fuel) -> reason, and what regions import. */
 export function generateInterpreter(options: { ramOffset: number; memoryPages: number }): Uint8Array<ArrayBuffer> {
   const m = new ModuleBuilder();
   m.importMemory("env", "memory", options.memoryPages, options.memoryPages);
+  m.importTable("env", "regions", 1);
   const decodeAt = m.importFunction("env", "decodeAt", [I32], []);
   const decodeStraddle = m.importFunction("env", "decodeStraddle", [I32, I32], []);
   const newDecodePage = m.importFunction("env", "newDecodePage", [I32], [I32]);
@@ -64,8 +61,10 @@ export function generateInterpreter(options: { ramOffset: number; memoryPages: n
   const counter = m.importFunction("env", "counter", [I32, I32], [F64]);
   const slow = m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS);
   const floats = new FloatHelpers(m, { fcsr: FCSR, slow });
+  floats.exportAll();
   const functions = emitMemoryFunctions(m, { ramOffset: options.ramOffset, newDecodePage, dropCode, counter });
-  emitRun(m, functions.shared, functions.fetch, floats, { decodeAt, decodeStraddle }, options.ramOffset);
+  const regionType = m.typeIndex(REGION_PARAMS, REGION_RESULTS);
+  emitRun(m, functions.shared, functions.fetch, floats, { decodeAt, decodeStraddle, regionType }, options.ramOffset);
   return m.encode();
 }
 
@@ -90,9 +89,12 @@ function emitRun(
       f.loop(VOID, (jump) => {
         emitLookUp(e, tlbFetch, fetch, leave);
         f.loop(VOID, (next) => {
-          e.labels = { next, jump, fault, leave };
           f.get(0).i32(1).op("i32_sub").set(0);
-          emitDispatch(e, imports, fetch, tlbFetch, ramOffset);
+          f.get(e.ip).mem("i32_load8_u").set(e.handlerLocal);
+          f.loop(VOID, (again) => {
+            e.labels = { next, again, jump, fault, leave };
+            emitDispatch(e, imports, fetch, tlbFetch, ramOffset);
+          });
         });
       });
     });
@@ -158,11 +160,11 @@ function emitDispatch(
   const { f } = e;
   const blocks: Label[] = [];
   for (let i = HANDLER_COUNT - 1; i >= 0; i--) blocks[i] = f.open(0x02, VOID);
-  f.get(e.ip).mem("i32_load8_u").brTable(blocks, blocks[HANDLER_ILLEGAL]);
+  f.get(e.handlerLocal).brTable(blocks, blocks[HANDLER_ILLEGAL]);
   for (let i = 0; i < HANDLER_COUNT; i++) {
     f.close();
     if (i === HANDLER_STRADDLE) emitStraddle(e, imports.decodeStraddle, fetch, tlbFetch, ramOffset);
-    else emitHandler(e, i, imports.decodeAt);
+    else emitHandler(e, i, imports);
   }
 }
 
@@ -175,12 +177,12 @@ function part(form: Form): { form: Form; meaning: (e: Emitter) => void } {
   return { form, meaning: SEMANTICS[form.row.name] };
 }
 
-function emitHandler(e: InterpreterEmitter, number: number, decodeAt: number): void {
+function emitHandler(e: InterpreterEmitter, number: number, imports: Imports): void {
   const { f } = e;
   switch (number) {
     case HANDLER_UNDECODED:
       e.unretire();
-      f.get(e.ip).call(decodeAt).br(e.labels.next);
+      f.get(e.ip).call(imports.decodeAt).br(e.labels.next);
       return;
     case HANDLER_PAGE_END:
       e.unretire();
@@ -190,6 +192,9 @@ function emitHandler(e: InterpreterEmitter, number: number, decodeAt: number): v
     case HANDLER_ILLEGAL:
       e.illegal();
       return;
+    case HANDLER_REGION:
+      emitRegionCall(e, imports.regionType);
+      return;
     case HANDLER_NOP:
       e.advance();
       f.br(e.labels.next);
@@ -198,6 +203,54 @@ function emitHandler(e: InterpreterEmitter, number: number, decodeAt: number): v
   const index = number - FIRST_FORM;
   const forms = index < FORMS.length ? [FORMS[index]] : FUSIONS[index - FORMS.length].map((key) => formOf.get(key)!);
   e.handler(forms.map(part));
+}
+
+/**
+ * Runs a translated region from its entry at ip. If it could not retire a single instruction (a page of it is mapped
+ * differently now), the slot's former handler runs instead.
+ */
+function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
+  const { f } = e;
+  e.unretire();
+  f.get(e.ipBase)
+    .get(e.ip)
+    .get(e.ipBase)
+    .op("i32_sub")
+    .i32(2)
+    .op("i32_shr_u", "i32_add")
+    .mem("i32_load16_u", REGION_INDEX);
+  f.i32(4).op("i32_shl").set(e.t);
+  f.get(e.fuelLocal)
+    .get(e.t)
+    .mem("i32_load", REGION_RECORDS + 4);
+  f.get(e.pcBase)
+    .get(e.t)
+    .mem("i64_load32_s", REGION_RECORDS + 8)
+    .op("i64_sub");
+  f.get(e.t).mem("i32_load", REGION_RECORDS).callIndirect(regionType).set(e.reason);
+  f.i32(0).i32(0).mem("i32_store", CODE_DROPPED);
+  f.i32(0).mem("i64_load", PC).set(e.npc);
+  f.get(e.reason)
+    .i32(0)
+    .op("i32_ge_s")
+    .if_(VOID, () => {
+      f.i32(0).i32(0).mem("i32_store", FAULTED);
+      f.i32(0).mem("i32_load", FUEL_LEFT).set(e.fuelLocal);
+      f.i32(1).set(e.pcKnown).br(e.labels.leave);
+    });
+  f.get(e.fuelLocal)
+    .i32(0)
+    .mem("i32_load", FUEL_LEFT)
+    .tee(e.t2)
+    .op("i32_eq")
+    .if_(VOID, () => {
+      f.get(e.fuelLocal).i32(1).op("i32_sub").set(e.fuelLocal);
+      f.get(e.t)
+        .mem("i32_load", REGION_RECORDS + 12)
+        .set(e.handlerLocal)
+        .br(e.labels.again);
+    });
+  f.get(e.t2).set(e.fuelLocal).br(e.labels.jump);
 }
 
 /**

@@ -21,17 +21,39 @@ function program(number: number): Uint8Array {
 }
 
 describe("kernels", () => {
+  const stops = new Set<number>();
   const instructions = new Map<number, number>();
   it.each(OUTPUT.map((text, i) => [i + 1, text] as const))("kernel %i prints what qemu printed", (number, text) => {
-    const machine = new BareMachine();
-    machine.load(program(number));
-    expect(machine.run()).toBe(0);
-    expect(Buffer.from(machine.output).toString()).toBe(`${text}\n`);
-    instructions.set(number, machine.hart.instructions);
+    for (const translate of [false, true]) {
+      const machine = new BareMachine(16 << 20, { translate });
+      machine.load(program(number));
+      expect(machine.run()).toBe(0);
+      expect(Buffer.from(machine.output).toString()).toBe(`${text}\n`);
+      if (translate) expect(machine.hart.instructions).toBe(instructions.get(number));
+      instructions.set(number, machine.hart.instructions);
+      expect((machine.hart.codeCache?.translated ?? 0) > 0).toBe(translate);
+    }
   });
 
-  it("run the same with a single decoded page, a tiny budget and a TLB that forgets", () => {
-    const machine = new BareMachine(16 << 20, { decodePages: 1 });
+  it.each([false, true, "always"] as const)("stop at the same instructions with translation %s", (translate) => {
+    const machine = new BareMachine(16 << 20, { translate });
+    machine.load(program(5));
+    machine.slice = 33_333;
+    let hash = 0;
+    machine.betweenSlices = () => {
+      const { context, hart } = machine;
+      if (hart.instructions < 30_000_000) {
+        hash =
+          (Math.imul(hash, 31) + context.pcLow + context.getXLow(10) + context.getXLow(15) + hart.instructions) | 0;
+      }
+    };
+    expect(machine.run()).toBe(0);
+    stops.add(hash);
+    expect(stops.size).toBe(1);
+  });
+
+  it("run the same with two decoded pages, a tiny budget and a TLB that forgets", () => {
+    const machine = new BareMachine(16 << 20, { decodePages: 2 });
     machine.load(program(8));
     machine.slice = 1_000_003;
     machine.betweenSlices = () => machine.hart.tlb.flushSpace({ id: 1 });

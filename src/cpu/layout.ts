@@ -29,6 +29,12 @@ export const CODE_DROPPED = FAULTED + 4;
 /** Linear addresses of the current TLB bank and of the root page table. */
 export const BANK_POINTER = CODE_DROPPED + 4;
 export const ROOT_POINTER = BANK_POINTER + 4;
+/** How often translated code left by an indirect jump to a place it does not contain; the latest ones are in a ring. */
+export const MISS_COUNT = ROOT_POINTER + 8;
+/** Per miss: i32 region, i32 offset of the jump from the region's base page, i64 target, i64 address of the base page. */
+export const MISS_RING = 2048;
+export const MISS_BYTES = 32;
+export const MISSES = 32;
 
 /**
  * TLB: per bank three direct-mapped tables (presence = permission). An entry is 16 bytes:
@@ -46,10 +52,18 @@ export const BANKS = 16;
 export const TLB = 4096;
 
 /**
+ * Entries of translated regions: i32 index in the table of functions, i32 offset of the instruction from the region's base
+ * page, i32 offset of its page from that page, i32 handler that the slot had before.
+ */
+export const REGION_RECORDS = TLB + BANKS * BANK_BYTES;
+export const REGION_RECORD_BYTES = 16;
+export const MOST_REGION_ENTRIES = 8192;
+
+/**
  * i32 per frame: linear address of its decode page (a multiple of 64) or 0, plus WRITE_CACHED. A frame with a decode page
  * has no entry in any write table (I14); WRITE_CACHED says that it may have one.
  */
-export const CODE_MAP = TLB + BANKS * BANK_BYTES;
+export const CODE_MAP = REGION_RECORDS + MOST_REGION_ENTRIES * REGION_RECORD_BYTES;
 export const WRITE_CACHED = 1;
 
 /**
@@ -70,7 +84,9 @@ export const SLOTS_PER_PAGE = 2048;
 export const STRADDLE_SLOT = (SLOTS_PER_PAGE + 2) * SLOT_BYTES;
 export const STRADDLE_HALFWORD = STRADDLE_SLOT + SLOT_BYTES;
 export const PAGE_USED = STRADDLE_SLOT + 3 * SLOT_BYTES;
-export const DECODE_PAGE_BYTES = SLOTS_PER_PAGE * SLOT_BYTES + 64;
+/** u16 per slot behind all that: the record of the region that begins there (where the handler says so). */
+export const REGION_INDEX = SLOTS_PER_PAGE * SLOT_BYTES + 64;
+export const DECODE_PAGE_BYTES = REGION_INDEX + SLOTS_PER_PAGE * 2;
 const DECODE_PAGES = 4096;
 
 export interface Layout {

@@ -40,6 +40,11 @@ export function emitMemoryFunctions(m: ModuleBuilder, imports: Imports): { share
   const fetch = emitFetch(m, walk, imports);
   const readCsr = emitReadCsr(m, imports.counter);
   const writeCsr = emitWriteCsr(m);
+  // What translated regions import.
+  m.exportIndex("mulhu", mulhu);
+  m.exportIndex("slowLoad", slowLoad);
+  m.exportIndex("slowStore", slowStore);
+  m.exportIndex("translate", translate);
   return { shared: { mulhu, slowLoad, slowStore, translate, readCsr, writeCsr }, fetch };
 }
 

@@ -12,7 +12,9 @@ export const HANDLER_STRADDLE = 2;
 export const HANDLER_ILLEGAL = 3;
 /** An instruction without effect: a write to x0 of a pure result, a fence. */
 export const HANDLER_NOP = 4;
-export const FIRST_FORM = 5;
+/** The entry of a translated region; its record knows the handler that was there before. */
+export const HANDLER_REGION = 5;
+export const FIRST_FORM = 6;
 
 /**
  * A form of an instruction. "near": a jump within its page, whose immediate is a distance in slot bytes. "discard": rd is

@@ -3,6 +3,7 @@
 import type { FunctionBuilder, Label } from "../wasm/builder.ts";
 import type { MemoryOp } from "../wasm/opcodes.ts";
 import type { FloatHelpers } from "./float-helpers.ts";
+import type { FloatOperation } from "./float-operations.ts";
 
 /** Functions that every module with instruction semantics contains or imports, by index. */
 export interface SharedFunctions {
@@ -45,8 +46,11 @@ export interface Emitter {
   /** Store what `value` pushes (i64) in rd. */
   writeX(value: () => void): void;
   writeF(value: () => void): void;
-  /** Push the resolved rounding mode (i32) of this instruction; leaves by illegal() when it is reserved. */
-  rounding(): void;
+  /**
+   * Replace the operands on the stack (i64, in the order rs1 rs2 rs3) by the result (i64) of this computation, in the
+   * rounding mode of this instruction. checkRounding() came first if the encoding has an rm field.
+   */
+  compute(operation: FloatOperation): void;
   /** Leave by illegal() when the rm field, or frm if it is dynamic, is reserved. */
   checkRounding(): void;
   /** Load at x1 + imm; pushes an i64. */

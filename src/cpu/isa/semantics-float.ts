@@ -18,8 +18,7 @@ function rule(operation: FloatOperation): (e: Emitter) => void {
     if (operation.rmField) e.checkRounding();
     const value = () => {
       pushOperands(e, operation.operands);
-      if (operation.rounds) e.rounding();
-      e.floats.emit(e.f, operation.name);
+      e.compute(operation);
     };
     if (operation.result === "x") e.writeX(value);
     else e.writeF(value);

@@ -169,6 +169,14 @@ export class FunctionBuilder {
     return this;
   }
 
+  /** Calls the function of the type at the index on the stack in table 0. */
+  callIndirect(typeIndex: number): this {
+    this.code.byte(0x11);
+    this.code.u32(typeIndex);
+    this.code.byte(0);
+    return this;
+  }
+
   block(type: ValueType | typeof VOID, body: (label: Label) => void): this {
     return this.structured(0x02, type, body);
   }
@@ -229,6 +237,17 @@ export class FunctionBuilder {
     return this;
   }
 
+  /** Puts what `emit` appends in front of everything emitted so far. Only outside of open constructs. */
+  prepend(emit: () => void): void {
+    const rest = this.code.view().slice();
+    const restHints = this.hints.splice(0);
+    this.code.length = 0;
+    emit();
+    const shift = this.code.length;
+    for (const { at, likely } of restHints) this.hints.push({ at: at + shift, likely });
+    this.code.append(rest);
+  }
+
   /** Size-prefixed body for the code section, and the local-declaration length for branch-hint offsets. */
   encode(into: Bytes): void {
     const body = new Bytes();
@@ -287,6 +306,7 @@ export class ModuleBuilder {
   private readonly functions: FunctionBuilder[] = [];
   private readonly globals: { type: ValueType; mutable: boolean }[] = [];
   private readonly exports: { name: string; index: number }[] = [];
+  private table: { module: string; name: string; minimum: number } | null = null;
   private memory: { module: string; name: string; minimum: number; maximum: number } | null = null;
 
   /** All imports come before the first function(). Returns the function's index. */
@@ -298,6 +318,16 @@ export class ModuleBuilder {
 
   importMemory(module: string, name: string, minimumPages: number, maximumPages: number): void {
     this.memory = { module, name, minimum: minimumPages, maximum: maximumPages };
+  }
+
+  /** Imports a table of functions, number 0. */
+  importTable(module: string, name: string, minimum: number): void {
+    this.table = { module, name, minimum };
+  }
+
+  /** The number of a function type, for call_indirect. */
+  typeIndex(params: readonly ValueType[], results: readonly ValueType[]): number {
+    return this.type(params, results);
   }
 
   /** An i32/i64 global starting at 0. */
@@ -318,6 +348,10 @@ export class ModuleBuilder {
 
   export(name: string, builder: FunctionBuilder): void {
     this.exports.push({ name, index: builder.index });
+  }
+
+  exportIndex(name: string, functionIndex: number): void {
+    this.exports.push({ name, index: functionIndex });
   }
 
   encode(): Uint8Array<ArrayBuffer> {
@@ -383,12 +417,20 @@ export class ModuleBuilder {
   }
 
   private encodeImports(s: Bytes): void {
-    s.u32(this.imports.length + (this.memory ? 1 : 0));
+    s.u32(this.imports.length + (this.memory ? 1 : 0) + (this.table ? 1 : 0));
     for (const { module, name, type } of this.imports) {
       s.name(module);
       s.name(name);
       s.byte(0);
       s.u32(type);
+    }
+    if (this.table) {
+      s.name(this.table.module);
+      s.name(this.table.name);
+      s.byte(1);
+      s.byte(0x70);
+      s.byte(0);
+      s.u32(this.table.minimum);
     }
     if (this.memory) {
       s.name(this.memory.module);

@@ -1,0 +1,393 @@
+// Translates a region (blocks.ts) into one wasm function: registers in locals, structured control flow (structure.ts), a
+// dispatcher for entries and indirect jumps. Produces the bytes of a module; installing it is code-cache.ts's business.
+//
+//   region(fuel i32, entry i32, base i64) -> i32     entry: byte offset of the instruction to begin with, one of `entries`
+//   answers an exit reason or REGION_CONTINUE; PC, FUEL_LEFT and the registers are in memory then.
+import { EXIT_FUEL } from "../exits.ts";
+import { FloatHelpers, SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS } from "../isa/float-helpers.ts";
+import { FLOAT_OPERATIONS } from "../isa/float-operations.ts";
+import { SEMANTICS } from "../isa/semantics.ts";
+import {
+  BANK_POINTER,
+  FCSR,
+  FUEL_LEFT,
+  MISS_BYTES,
+  MISS_COUNT,
+  MISS_RING,
+  MISSES,
+  PC,
+  TLB_FETCH,
+  TLB_READ,
+  TLB_WRITE,
+} from "../layout.ts";
+import { type FunctionBuilder, type Label, ModuleBuilder } from "../wasm/builder.ts";
+import { I32, I64, VOID } from "../wasm/opcodes.ts";
+import type { Block, CodeGraph } from "./blocks.ts";
+import { DISPATCHER, type Structure, structure } from "./structure.ts";
+import { REGION_CONTINUE, TranslatorEmitter } from "./translator-emitter.ts";
+
+export interface Region {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Offsets from the base page at which the region can be entered. */
+  readonly entries: readonly number[];
+}
+
+export const REGION_PARAMS = [I32, I32, I64] as const;
+export const REGION_RESULTS = [I32] as const;
+
+/** Below this many targets the dispatcher compares one by one. */
+const FEW_TARGETS = 4;
+
+export interface TranslateOptions {
+  /** Names the region in the ring of misses. */
+  readonly index: number;
+  readonly memoryPages: number;
+  /** Whether the interpreter exports a function of this name (some floating-point operations are inline only). */
+  readonly isExported: (name: string) => boolean;
+}
+
+export function translate(graph: CodeGraph, entry: number, options: TranslateOptions): Region {
+  const { memoryPages, index } = options;
+  const m = new ModuleBuilder();
+  m.importMemory("env", "memory", memoryPages, memoryPages);
+  const shared = {
+    mulhu: m.importFunction("env", "mulhu", [I64, I64], [I64]),
+    slowLoad: m.importFunction("env", "slowLoad", [I64, I32], [I64]),
+    slowStore: m.importFunction("env", "slowStore", [I64, I32, I64], []),
+    translate: m.importFunction("env", "translate", [I64, I32], [I32]),
+    readCsr: 0,
+    writeCsr: 0,
+  };
+  const names = floatNames(graph);
+  const called = [...names].filter((name) => options.isExported(`float:${name}`));
+  const slow = names.size > 0 ? m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS) : 0;
+  const floats = new FloatHelpers(m, { fcsr: FCSR, slow });
+  floats.importFrom("env", called);
+  const f = m.function(REGION_PARAMS, REGION_RESULTS);
+  m.export("region", f);
+  const builder = new RegionBuilder(f, graph, entry, index, shared, floats);
+  builder.emit();
+  return { bytes: m.encode(), entries: builder.entries() };
+}
+
+function floatNames(graph: CodeGraph): Set<string> {
+  const known = new Set(FLOAT_OPERATIONS.map(({ name }) => name));
+  const names = new Set<string>();
+  for (const block of graph.blocks.values()) {
+    for (const { row } of block.instructions) if (known.has(row!.name)) names.add(row!.name);
+  }
+  return names;
+}
+
+class RegionBuilder {
+  private readonly f: FunctionBuilder;
+  private readonly e: TranslatorEmitter;
+  /** Node 0 is the dispatcher; blocks are numbered from 1. */
+  private readonly blocks: (Block | null)[] = [null];
+  private readonly nodeOf = new Map<number, number>();
+  private readonly shape: Structure;
+  private readonly graph: CodeGraph;
+  private readonly loopLabels: Label[] = [];
+  private readonly blockLabels: Label[] = [];
+  /** i32 local: offset of the block to dispatch to. */
+  private readonly target: number;
+  /** i32 local: offset of the indirect jump that leads to the dispatcher. */
+  private readonly jump: number;
+  private readonly index: number;
+  private node = 0;
+
+  constructor(
+    f: FunctionBuilder,
+    graph: CodeGraph,
+    entry: number,
+    index: number,
+    shared: TranslatorEmitter["shared"],
+    floats: FloatHelpers,
+  ) {
+    this.f = f;
+    this.graph = graph;
+    this.index = index;
+    this.e = new TranslatorEmitter(f, shared, floats, {
+      branch: (condition) => this.branch(condition),
+      jump: () => this.finish(),
+      jumpTo: (target) => this.jumpTo(target),
+    });
+    this.target = f.local(I32);
+    this.jump = f.local(I32);
+    for (const block of graph.blocks.values()) {
+      this.nodeOf.set(block.start, this.blocks.length);
+      this.blocks.push(block);
+    }
+    const hasIndirect = [...graph.blocks.values()].some((block) => block.end.kind === "indirect");
+    const targets = new Set([this.nodeOf.get(entry)!]);
+    if (hasIndirect) {
+      for (const site of graph.indirectTargets) {
+        if (this.graph.blocks.get(site)?.instructions.length) targets.add(this.nodeOf.get(site)!);
+      }
+    }
+    this.shape = structure(
+      this.blocks.map((block) => this.successors(block)),
+      targets,
+    );
+  }
+
+  private successors(block: Block | null): number[] {
+    switch (block?.end.kind) {
+      case "jump":
+        return [this.nodeOf.get(block.end.to)!];
+      case "branch":
+        return [this.nodeOf.get(block.end.next)!, this.nodeOf.get(block.end.taken)!];
+      case "indirect":
+        return [DISPATCHER];
+      default:
+        return [];
+    }
+  }
+
+  /** Offsets of the blocks that the dispatcher reaches. */
+  entries(): number[] {
+    return this.shape.targets
+      .map((node) => this.blocks[node]!)
+      .filter((b) => b.instructions.length > 0)
+      .map((b) => b.start);
+  }
+
+  emit(): void {
+    const { f, e } = this;
+    f.block(VOID, (exit) => {
+      e.exitLabel = exit;
+      f.get(e.entryOffset).set(this.target);
+      this.tree(DISPATCHER, 0);
+    });
+    f.prepend(() => {
+      f.i32(0).mem("i32_load", BANK_POINTER).i32(TLB_READ).op("i32_add").tee(e.tlbRead);
+      f.i32(TLB_WRITE - TLB_READ)
+        .op("i32_add")
+        .set(e.tlbWrite);
+      e.loadRegisters();
+    });
+    e.storeRegisters();
+    f.i32(0).get(e.npc).mem("i64_store", PC);
+    f.i32(0).get(e.fuelLocal).mem("i32_store", FUEL_LEFT);
+    f.get(e.status);
+  }
+
+  /** The subtree of the dominator tree below `node`; `pending` instructions are not taken off fuel yet. */
+  private tree(node: number, pending: number): void {
+    if (!this.shape.isLoop[node]) {
+      this.within(node, this.shape.merges[node], 0, pending);
+      return;
+    }
+    this.e.spend(pending);
+    this.f.loop(VOID, (label) => {
+      this.loopLabels[node] = label;
+      this.within(node, this.shape.merges[node], 0, 0);
+    });
+  }
+
+  /** The node itself inside the blocks whose ends are its merge children from number `i` on. */
+  private within(node: number, merges: readonly number[], i: number, pending: number): void {
+    if (i === merges.length) {
+      if (node === DISPATCHER) this.dispatch();
+      else this.body(node, pending);
+      return;
+    }
+    this.f.block(VOID, (label) => {
+      this.blockLabels[merges[i]] = label;
+      this.within(node, merges, i + 1, pending);
+    });
+    this.tree(merges[i], 0);
+  }
+
+  private body(node: number, pending: number): void {
+    const block = this.blocks[node]!;
+    const { e } = this;
+    this.node = node;
+    if (block.instructions.length > 0) this.checkPages(node, block, pending);
+    for (const instruction of block.instructions) {
+      e.instruction = instruction;
+      e.pending = pending;
+      pending++;
+      const { format, name } = instruction.row!;
+      if (name === "fence" || name === "fence.i") continue;
+      if (instruction.rd === 0 && format !== "S" && format !== "B" && isPure(instruction.row!.match)) continue;
+      SEMANTICS[name](e);
+    }
+    const last = block.instructions[block.instructions.length - 1];
+    const jumps =
+      last !== undefined && (last.row!.format === "B" || last.row!.format === "J" || last.row!.name === "jalr");
+    if (jumps) return;
+    if (block.end.kind === "jump") this.goTo(node, block.end.to, -1, pending);
+    else if (block.end.kind === "leave") e.leave(REGION_CONTINUE, block.end.at, pending);
+  }
+
+  /** The end of a block by a direct jump instruction. */
+  private finish(): void {
+    const { instruction, pending } = this.e;
+    const block = this.blocks[this.node]!;
+    if (block.end.kind === "jump") this.goTo(this.node, block.end.to, instruction.at, pending + 1);
+  }
+
+  private branch(condition: () => void): void {
+    const { node } = this;
+    const { instruction, pending } = this.e;
+    const end = this.blocks[node]!.end;
+    if (end.kind !== "branch") throw new Error("a branch ends its block");
+    if (end.taken === end.next) {
+      this.goTo(node, end.next, -1, pending + 1);
+      return;
+    }
+    condition();
+    this.f.if_(VOID, () => this.goTo(node, end.taken, instruction.at, pending + 1));
+    this.goTo(node, end.next, -1, pending + 1);
+  }
+
+  /** Control passes to the block at `to`: by a jump at `from`, or (from < 0) by falling through. */
+  private goTo(node: number, to: number, from: number, pending: number): void {
+    const { f, e, shape } = this;
+    const next = this.nodeOf.get(to)!;
+    if (from >= 0 && to <= from) {
+      // A jump backwards looks at the budget (Hart.run).
+      e.spend(pending);
+      pending = 0;
+      f.get(e.fuelLocal)
+        .i32(0)
+        .op("i32_le_s")
+        .if_(VOID, () => e.leave(EXIT_FUEL, to, 0), undefined, false);
+    }
+    if (shape.viaDispatcher(node, next)) {
+      e.spend(pending);
+      f.i32(to).set(this.target).br(this.loopLabels[DISPATCHER]);
+    } else if (shape.order[next] <= shape.order[node]) {
+      e.spend(pending);
+      f.br(this.loopLabels[next]);
+    } else if (shape.isMerge[next]) {
+      e.spend(pending);
+      f.br(this.blockLabels[next]);
+    } else {
+      this.tree(next, pending);
+    }
+  }
+
+  /** Leaves unless the pages of the block that no dominator has checked are mapped as they were. */
+  private checkPages(node: number, block: Block, pending: number): void {
+    const { f, e, graph } = this;
+    if (graph.frames.size === 1) return;
+    for (const page of block.pages) {
+      if (this.isChecked(node, page)) continue;
+      const va = page * 4096;
+      // The entry of the fetch table: its address depends on the base.
+      e.address(va);
+      f.tee(e.va64).op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(0xff0).op("i32_and");
+      f.get(e.tlbRead)
+        .op("i32_add")
+        .tee(e.t)
+        .mem("i64_load", TLB_FETCH - TLB_READ)
+        .get(e.va64)
+        .op("i64_ne");
+      f.get(e.t)
+        .mem("i32_load", TLB_FETCH - TLB_READ + 12)
+        .i32(graph.frames.get(page)!)
+        .op("i32_ne", "i32_or");
+      f.if_(VOID, () => e.leave(REGION_CONTINUE, block.start, pending), undefined, false);
+    }
+  }
+
+  private isChecked(node: number, page: number): boolean {
+    for (let up = this.shape.dominator[node]; up !== DISPATCHER; up = this.shape.dominator[up]) {
+      const block = this.blocks[up]!;
+      if (block.instructions.length > 0 && block.pages.includes(page)) return true;
+    }
+    return false;
+  }
+
+  /** The end of a block by a jump through a register. */
+  private jumpTo(address: number): void {
+    const { f, e } = this;
+    f.get(address).set(e.npc);
+    e.spend(e.pending + 1);
+    f.get(e.fuelLocal)
+      .i32(0)
+      .op("i32_le_s")
+      .if_(VOID, () => f.i32(EXIT_FUEL).set(e.status).br(e.exitLabel), undefined, false);
+    f.i32(e.instruction.at).set(this.jump);
+    // Offsets within the region's pages fit 31 bits; anything else is none of its targets.
+    f.get(e.npc).get(e.base).op("i64_sub").tee(e.va64).op("i32_wrap_i64").tee(this.target).op("i64_extend_i32_s");
+    f.get(e.va64)
+      .op("i64_eq")
+      .if_(VOID, () => f.br(this.loopLabels[DISPATCHER]));
+    this.leaveAtNpc();
+  }
+
+  /** Leaves for the address in npc, which an indirect jump computed, and notes it. */
+  private leaveAtNpc(): void {
+    const { f, e } = this;
+    f.i32(0).i32(0).mem("i32_load", MISS_COUNT).tee(e.t).i32(1).op("i32_add").mem("i32_store", MISS_COUNT);
+    f.get(e.t)
+      .i32(MISSES - 1)
+      .op("i32_and")
+      .i32(MISS_BYTES)
+      .op("i32_mul")
+      .tee(e.t);
+    f.i32(this.index).mem("i32_store", MISS_RING);
+    f.get(e.t)
+      .get(this.jump)
+      .mem("i32_store", MISS_RING + 4);
+    f.get(e.t)
+      .get(e.npc)
+      .mem("i64_store", MISS_RING + 8);
+    f.get(e.t)
+      .get(e.base)
+      .mem("i64_store", MISS_RING + 16);
+    this.f.i32(REGION_CONTINUE).set(this.e.status).br(this.e.exitLabel);
+  }
+
+  /** Goes to the block whose offset is in `target`; npc holds the address for the case that there is none. */
+  private dispatch(): void {
+    const { f } = this;
+    const nodes = this.shape.targets;
+    const start = (node: number) => this.blocks[node]!.start;
+    if (nodes.length === 1 && !this.shape.isLoop[DISPATCHER]) {
+      f.br(this.blockLabels[nodes[0]]);
+      return;
+    }
+    if (nodes.length <= FEW_TARGETS) {
+      for (const node of nodes) f.get(this.target).i32(start(node)).op("i32_eq").brIf(this.blockLabels[node]);
+      this.leaveAtNpc();
+      return;
+    }
+    const hash = perfectHash(nodes.map(start));
+    f.block(VOID, (none) => {
+      const slots: Label[] = new Array(hash.size).fill(none);
+      const ladder = [...nodes].reverse();
+      for (const node of ladder) slots[hash.slot(start(node))] = f.open(0x02, VOID);
+      f.get(this.target)
+        .i32(hash.shift)
+        .op("i32_shr_u")
+        .i32(hash.size - 1)
+        .op("i32_and")
+        .brTable(slots, none);
+      for (const node of nodes) {
+        f.close();
+        f.get(this.target).i32(start(node)).op("i32_eq").brIf(this.blockLabels[node]);
+        f.br(none);
+      }
+    });
+    this.leaveAtNpc();
+  }
+}
+
+/** The smallest window of bits that tells all the offsets apart. */
+function perfectHash(offsets: readonly number[]): { size: number; shift: number; slot: (offset: number) => number } {
+  for (let size = 4; ; size *= 2) {
+    for (let shift = 1; shift < 8; shift++) {
+      const slot = (offset: number) => (offset >>> shift) & (size - 1);
+      if (new Set(offsets.map(slot)).size === offsets.length) return { size, shift, slot };
+    }
+  }
+}
+
+/** Whether the instruction does nothing but write rd. */
+function isPure(match: number): boolean {
+  return [0x13, 0x33, 0x1b, 0x3b, 0x37, 0x17].includes(match & 0x7f);
+}

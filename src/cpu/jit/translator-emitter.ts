@@ -1,0 +1,308 @@
+// Where operands live in translated code: guest registers in wasm locals, immediates and distances as constants. Emits one
+// instruction at a time in order, so that registers are exact wherever it leaves; control flow is region.ts's.
+import { EXIT_ILLEGAL, EXIT_PAGE_FAULT } from "../exits.ts";
+import type { Emitter, SharedFunctions } from "../isa/emitter.ts";
+import type { FloatHelpers } from "../isa/float-helpers.ts";
+import type { FloatOperation } from "../isa/float-operations.ts";
+import { CODE_DROPPED, F, FAULTED, FCSR, X } from "../layout.ts";
+import type { FunctionBuilder, Label } from "../wasm/builder.ts";
+import { I32, I64, type MemoryOp, VOID } from "../wasm/opcodes.ts";
+import type { BlockInstruction } from "./blocks.ts";
+
+/** A region function answers an exit reason, or this: the interpreter goes on at PC. */
+export const REGION_CONTINUE = -1;
+
+/** What a jump does is decided by the region. */
+export interface ControlFlow {
+  branch(condition: () => void): void;
+  jump(): void;
+  /** Jump to the address in the i64 local. */
+  jumpTo(target: number): void;
+}
+
+export class TranslatorEmitter implements Emitter {
+  readonly f: FunctionBuilder;
+  readonly shared: SharedFunctions;
+  readonly floats: FloatHelpers;
+  readonly a: number;
+  readonly b: number;
+  readonly t: number;
+  readonly t2: number;
+  /** Parameters of the region function: fuel, offset of the entry, address of the base page. */
+  readonly fuelLocal = 0;
+  readonly entryOffset = 1;
+  readonly base = 2;
+  readonly npc: number;
+  readonly status: number;
+  readonly tlbRead: number;
+  readonly tlbWrite: number;
+  /** Scratch i64 of address computations. */
+  readonly va64: number;
+  private readonly entry: number;
+  private readonly rm: number;
+  private readonly xLocals = new Map<number, number>();
+  private readonly fLocals = new Map<number, number>();
+  private readonly xWritten = new Set<number>();
+  private readonly fWritten = new Set<number>();
+  private readonly control: ControlFlow;
+  /** Leaves the function; npc and status are set. */
+  exitLabel!: Label;
+  instruction!: BlockInstruction;
+  /** Instructions retired since fuel was last brought up to date, before this one. */
+  pending = 0;
+
+  constructor(f: FunctionBuilder, shared: SharedFunctions, floats: FloatHelpers, control: ControlFlow) {
+    this.f = f;
+    this.shared = shared;
+    this.floats = floats;
+    this.control = control;
+    this.npc = f.local(I64);
+    this.a = f.local(I64);
+    this.b = f.local(I64);
+    this.va64 = f.local(I64);
+    this.status = f.local(I32);
+    this.t = f.local(I32);
+    this.t2 = f.local(I32);
+    this.rm = f.local(I32);
+    this.entry = f.local(I32);
+    this.tlbRead = f.local(I32);
+    this.tlbWrite = f.local(I32);
+  }
+
+  private xLocal(i: number): number {
+    let local = this.xLocals.get(i);
+    if (local === undefined) {
+      local = this.f.local(I64);
+      this.xLocals.set(i, local);
+    }
+    return local;
+  }
+  private fLocal(i: number): number {
+    let local = this.fLocals.get(i);
+    if (local === undefined) {
+      local = this.f.local(I64);
+      this.fLocals.set(i, local);
+    }
+    return local;
+  }
+  /** Loads every register that the code uses; for the head of the function, once everything else is emitted. */
+  loadRegisters(): void {
+    for (const [i, local] of this.xLocals)
+      this.f
+        .i32(0)
+        .mem("i64_load", X + 8 * i)
+        .set(local);
+    for (const [i, local] of this.fLocals)
+      this.f
+        .i32(0)
+        .mem("i64_load", F + 8 * i)
+        .set(local);
+  }
+  storeRegisters(): void {
+    for (const i of this.xWritten)
+      this.f
+        .i32(0)
+        .get(this.xLocal(i))
+        .mem("i64_store", X + 8 * i);
+    for (const i of this.fWritten)
+      this.f
+        .i32(0)
+        .get(this.fLocal(i))
+        .mem("i64_store", F + 8 * i);
+  }
+
+  private x(i: number): void {
+    if (i === 0) this.f.i64(0);
+    else this.f.get(this.xLocal(i));
+  }
+  x1(): void {
+    this.x(this.instruction.rs1);
+  }
+  x2(): void {
+    this.x(this.instruction.rs2);
+  }
+  f1(): void {
+    this.f.get(this.fLocal(this.instruction.rs1));
+  }
+  f2(): void {
+    this.f.get(this.fLocal(this.instruction.rs2));
+  }
+  f3(): void {
+    this.f.get(this.fLocal(this.instruction.rs3));
+  }
+  imm32(): void {
+    this.f.i32(this.instruction.imm);
+  }
+  imm64(): void {
+    this.f.i64(this.instruction.imm);
+  }
+  /** Pushes the address at this offset from the base. */
+  address(offset: number): void {
+    this.f.get(this.base).i64(offset).op("i64_add");
+  }
+  pc(): void {
+    this.address(this.instruction.at);
+  }
+  nextPc(): void {
+    this.address(this.instruction.at + this.instruction.lengthBytes);
+  }
+  writeX(value: () => void): void {
+    value();
+    const { rd } = this.instruction;
+    if (rd === 0) {
+      this.f.op("drop");
+      return;
+    }
+    this.f.set(this.xLocal(rd));
+    this.xWritten.add(rd);
+  }
+  writeF(value: () => void): void {
+    value();
+    const { rd } = this.instruction;
+    this.f.set(this.fLocal(rd));
+    this.fWritten.add(rd);
+  }
+
+  checkRounding(): void {
+    const { f } = this;
+    const { rm } = this.instruction;
+    if (rm !== 7) {
+      f.i32(rm).set(this.rm);
+      return;
+    }
+    f.i32(0).mem("i32_load", FCSR).i32(5).op("i32_shr_u").i32(7).op("i32_and").tee(this.rm);
+    f.i32(4)
+      .op("i32_gt_u")
+      .if_(VOID, () => this.illegal(), undefined, false);
+  }
+  compute(operation: FloatOperation): void {
+    const { rm } = this.instruction;
+    if (/^f(add|sub|mul|div)\.[sd]$/.test(operation.name)) {
+      this.floats.emitArithmeticInline(this.f, operation.name, rm, () => this.illegal());
+      return;
+    }
+    if (rm === 1 && /^fcvt\.(w|wu|l|lu)\.d$/.test(operation.name)) {
+      this.floats.emitTruncateInline(this.f, operation.name);
+      return;
+    }
+    if (operation.rounds) this.f.get(this.rm);
+    this.floats.emit(this.f, operation.name);
+  }
+
+  /** As in the interpreter: a misaligned access never hits, as its low bits differ from any tag. */
+  private access(
+    table: number,
+    sizeBytes: number,
+    hit: () => void,
+    miss: () => void,
+    type: typeof I64 | typeof VOID,
+  ): void {
+    const { f } = this;
+    const { imm } = this.instruction;
+    this.x1();
+    if (imm !== 0) f.i64(imm).op("i64_add");
+    f.tee(this.va64).op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(0x3ff0).op("i32_and").get(table).op("i32_add");
+    f.tee(this.entry)
+      .mem("i64_load", 0)
+      .get(this.va64)
+      .i64(-4096 + sizeBytes - 1)
+      .op("i64_and", "i64_eq");
+    f.if_(type, hit, miss, true);
+  }
+  private linearAddress(): void {
+    this.f.get(this.va64).op("i32_wrap_i64").get(this.entry).mem("i32_load", 8).op("i32_add");
+  }
+  load(op: MemoryOp, sizeBytes: number, signed: boolean): void {
+    const { f } = this;
+    const hit = () => {
+      this.linearAddress();
+      f.mem(op);
+    };
+    const miss = () => {
+      f.get(this.va64).i32(sizeBytes).call(this.shared.slowLoad);
+      if (signed) f.op(sizeBytes === 1 ? "i64_extend8_s" : sizeBytes === 2 ? "i64_extend16_s" : "i64_extend32_s");
+      this.faultIfNoted();
+    };
+    this.access(this.tlbRead, sizeBytes, hit, miss, I64);
+  }
+  store(op: MemoryOp, sizeBytes: number, value: () => void): void {
+    const { f } = this;
+    const hit = () => {
+      this.linearAddress();
+      value();
+      f.mem(op);
+    };
+    const miss = () => {
+      f.get(this.va64).i32(sizeBytes);
+      value();
+      f.call(this.shared.slowStore);
+      this.faultIfNoted();
+      this.recheckCode();
+    };
+    this.access(this.tlbWrite, sizeBytes, hit, miss, VOID);
+  }
+
+  branchIf(condition: () => void): void {
+    this.control.branch(condition);
+  }
+  jumpRelative(): void {
+    this.control.jump();
+  }
+  jumpTo(target: number): void {
+    this.control.jumpTo(target);
+  }
+
+  /** Leaves at this offset after `retired` instructions that fuel does not know of yet. */
+  leave(status: number, offset: number, retired: number): void {
+    const { f } = this;
+    this.address(offset);
+    f.set(this.npc);
+    this.spend(retired);
+    f.i32(status).set(this.status).br(this.exitLabel);
+  }
+  spend(instructions: number): void {
+    if (instructions !== 0) this.f.get(this.fuelLocal).i32(instructions).op("i32_sub").set(this.fuelLocal);
+  }
+  private leaveHere(reason: number): void {
+    this.leave(reason, this.instruction.at, this.pending);
+  }
+  faultIfNoted(): void {
+    this.f
+      .i32(0)
+      .mem("i32_load", FAULTED)
+      .if_(VOID, () => this.leaveHere(EXIT_PAGE_FAULT), undefined, false);
+  }
+  illegalIfNoted(): void {
+    this.f
+      .i32(0)
+      .mem("i32_load", FAULTED)
+      .if_(VOID, () => this.illegal(), undefined, false);
+  }
+  illegal(): void {
+    this.leaveHere(EXIT_ILLEGAL);
+  }
+  exit(reason: number): void {
+    this.leaveHere(reason);
+  }
+  recheckCode(): void {
+    // The dropped code may be this region: the interpreter goes on from the next instruction.
+    const { at, lengthBytes } = this.instruction;
+    this.f
+      .i32(0)
+      .mem("i32_load", CODE_DROPPED)
+      .if_(VOID, () => this.leave(REGION_CONTINUE, at + lengthBytes, this.pending + 1), undefined, false);
+  }
+  /** CSR instructions are the interpreter's: a region ends before them. */
+  fuel(): void {
+    throw new Error("not translated");
+  }
+  csrNumber(): void {
+    throw new Error("not translated");
+  }
+  zimm(): void {
+    throw new Error("not translated");
+  }
+  operandFieldIsZero(): void {
+    throw new Error("not translated");
+  }
+}
