@@ -100,6 +100,7 @@ export class SocketQueue {
       const joins =
         chunk !== undefined &&
         carried === null &&
+        chunk.rights === null &&
         chunk.sender === sender &&
         chunk.end < chunk.bytes.length &&
         sameCredentials(chunk.credentials, credentials);

@@ -1,5 +1,5 @@
 // System calls that make files of inter-process communication: pipes, eventfd, signalfd, timerfd, inotify, memfd; and vhangup.
-import { EFAULT, EINVAL, ENOSYS, EPERM } from "../../abi/errno.ts";
+import { EFAULT, EINVAL, ENOSYS, ENOTDIR, EPERM } from "../../abi/errno.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDWR } from "../../abi/fcntl.ts";
 import * as C from "../../abi/ipc.ts";
 import { SIGSET_BYTES } from "../../abi/signal.ts";
@@ -107,8 +107,8 @@ function inotifyAddWatch(k: Kernel, t: Task, fd: number, pathAddress: number, ma
   const path = decodeUtf8(fetchString(t, pathAddress, PATH_MAX));
   const inode = k.vfs.inodeAt(t, AT_FDCWD, path, {
     followLast: (mask & C.IN_DONT_FOLLOW) === 0,
-    directory: (mask & C.IN_ONLYDIR) !== 0,
   });
+  if ((mask & C.IN_ONLYDIR) !== 0 && !inode.isDirectory) return -ENOTDIR;
   requirePermission(t, inode, MAY_READ);
   return file.addWatch(inode, mask);
 }

@@ -16,6 +16,8 @@ export interface FsServices {
   readonly clock: { realtime(): { seconds: number; nanoseconds: number } };
   /** A fresh anonymous device number (get_anon_bdev). */
   allocateDevice(): number;
+  /** For inotify: something (IN_*) happened to an open file. */
+  notifyFile?(mask: number, file: OpenFile): void;
 }
 
 /** struct statfs, in blocks of `blockSize` bytes. */

@@ -2,6 +2,7 @@
 // class has Linux's answer for everything a kind of file cannot do. Not responsible for descriptor numbers (fd-table.ts).
 import { EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from "../../abi/errno.ts";
 import { O_ACCMODE, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from "../../abi/fcntl.ts";
+import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from "../../abi/ipc.ts";
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../abi/poll.ts";
 import type { AreaFile } from "../../mm/contracts.ts";
 import type { IoCursor } from "../../mm/io-cursor.ts";
@@ -60,6 +61,9 @@ export abstract class OpenFile implements AreaFile {
   /** Drops one reference; the last one runs closed(). */
   release(): void {
     if (--this.references > 0) return;
+    if (this.path !== null && !this.isPathOnly) {
+      this.inode.fs.services.notifyFile?.(this.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE, this);
+    }
     this.closed();
     if (this.inode.locks !== null) releaseFileLocks(this.inode, this);
     if (this.countsAsWriter) this.inode.writeCount--;
