@@ -68,12 +68,17 @@ function runHandler(k: Kernel, t: Task): void {
   }
   const args = t.syscallArgs;
   let result: number;
+  // Faults on the way (copies to and from the caller's buffers, populate) are the task's too, as in mm_account_fault().
+  const { faults } = t.space;
+  const { minor, major } = faults;
   try {
     result = handler(k, t, args[0], args[1], args[2], args[3], args[4], args[5]);
   } catch (error) {
     if (!(error instanceof LinuxError)) throw error;
     result = -error.errno;
   }
+  t.minorFaults += faults.minor - minor;
+  t.majorFaults += faults.major - major;
   if (result !== BLOCKED) finish(k, t, result);
   else if (isInterrupted(t)) finish(k, t, t.waitInterrupted);
   else {

@@ -1,13 +1,5 @@
 // The end of threads and processes: what is given back, who is told, who inherits children, and reaping (kernel/exit.c).
-import {
-  CLD_EXITED,
-  CLD_KILLED,
-  SA_NOCLDWAIT,
-  SIG_IGN,
-  SIGCHLD,
-  SIGCONT,
-  SIGHUP,
-} from "../abi/signal.ts";
+import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP } from "../abi/signal.ts";
 import { abandonFutexes } from "./futex-exit.ts";
 import { cancelIntervalTimers } from "./interval-timers.ts";
 import { exitSemaphores } from "./ipc/sysv-sem.ts";
@@ -217,7 +209,6 @@ export function leaveGroup(k: Kernel, process: Process): void {
   if (group.members.size > 0) return;
   group.session.groups.delete(group);
   k.groups.delete(group.id);
-  if (group.session.terminal?.foreground === group) group.session.terminal.foreground = null;
   if (group.session.groups.size === 0) {
     if (group.session.terminal !== null) group.session.terminal.session = null;
     k.sessions.delete(group.session.id);

@@ -1,22 +1,24 @@
 // The kernel of one machine: owns the tables of tasks, the clock, the file systems, and turns the crank (step). What each system
 // call does is in syscalls/; how the hart's exits are answered is in run-task.ts.
+import { ENOMEM } from "../abi/errno.ts";
 import type { Hart } from "../cpu/hart.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
-import { BytesCursor } from "../mm/io-cursor.ts";
-import type { MemoryObject } from "../mm/memory-object.ts";
 import type { MmConfig, OvercommitMode, SwapDevice } from "../mm/contracts.ts";
+import { BytesCursor } from "../mm/io-cursor.ts";
 import { MemoryManager } from "../mm/memory-manager.ts";
+import type { MemoryObject } from "../mm/memory-object.ts";
 import { Prng } from "../util/prng.ts";
 import { Clock, type HostClock } from "./clock.ts";
 import { buildDispatchTable, type DispatchTable } from "./dispatch.ts";
 import { FutexTable } from "./futex.ts";
 import { IpcState } from "./ipc/ipc-state.ts";
+import { errno } from "./linux-error.ts";
 import { chooseAndKill } from "./oom.ts";
 import type { Process, ProcessGroup, Session } from "./process.ts";
 import { runTask } from "./run-task.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { SigInfo } from "./signals/siginfo.ts";
 import { sendToGroup, sendToProcess, sendToTask } from "./signals/send.ts";
+import type { SigInfo } from "./signals/siginfo.ts";
 import { makeInit, type SpawnOptions, spawnProcess } from "./spawn.ts";
 import type { StraceSink } from "./strace.ts";
 import { Task } from "./task.ts";
@@ -43,6 +45,8 @@ export interface KernelConfig {
   /** Kernel messages (dmesg): one line, no newline. */
   log?: (line: string) => void;
   hostname?: string;
+  /** CONFIG_ANON_VMA_NAME: prctl(PR_SET_VMA) names anonymous areas. Default: no, as in Debian's kernel. */
+  anonVmaNames?: boolean;
 }
 
 /** What step() came to. */
@@ -120,8 +124,10 @@ export class Kernel {
   /** The page of code every program gets, made when the first one is loaded. */
   vdsoObject(): MemoryObject {
     if (this.vdso === null) {
-      this.vdso = this.mm.createShmemObject(VDSO_BYTES);
-      this.vdso.write(new BytesCursor(buildVdso()), 0);
+      const object = this.mm.createShmemObject(VDSO_BYTES);
+      if (object === null) throw errno(ENOMEM);
+      object.write(new BytesCursor(buildVdso()), 0);
+      this.vdso = object;
     }
     return this.vdso;
   }
@@ -206,7 +212,8 @@ export class Kernel {
     for (let tries = 0; tries < PID_MAX; tries++) {
       this.lastPid = this.lastPid + 1 >= PID_MAX ? RESERVED_PIDS : this.lastPid + 1;
       const pid = this.lastPid;
-      if (!this.tasks.has(pid) && !this.processes.has(pid) && !this.groups.has(pid) && !this.sessions.has(pid)) return pid;
+      if (!this.tasks.has(pid) && !this.processes.has(pid) && !this.groups.has(pid) && !this.sessions.has(pid))
+        return pid;
     }
     return 0;
   }

@@ -3,7 +3,7 @@ import { EFAULT, EINVAL, ENODEV, EPERM } from "../abi/errno.ts";
 import * as P from "../abi/prctl.ts";
 import { NSIG } from "../abi/signal.ts";
 import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
-import { CAP_LAST, CAP_SETPCAP, capable, hasCap, NO_CAPS, withoutCap, type CapSet } from "./credentials.ts";
+import { CAP_LAST, CAP_SETPCAP, type CapSet, capable, hasCap, NO_CAPS, withoutCap } from "./credentials.ts";
 import { fetchString, storeBytes, storeU64 } from "./ipc/user-memory.ts";
 import type { Task } from "./task.ts";
 
@@ -76,7 +76,8 @@ function dropBounding(t: Task, capability: number): number {
 
 /** PR_SET_VMA_ANON_NAME: a name for anonymous areas (Go, Android, malloc debuggers). */
 function nameArea(t: Task, operation: number, address: number, length: number, name: number): number {
-  if (operation !== P.PR_SET_VMA_ANON_NAME) return -EINVAL;
+  // Debian's riscv64 kernel is built without CONFIG_ANON_VMA_NAME; programs fall back silently.
+  if (operation !== P.PR_SET_VMA_ANON_NAME || !t.kernel.config.anonVmaNames) return -EINVAL;
   if (name === 0) return t.space.setAreaName(address, length, null);
   const bytes = fetchString(t, name, 80, EINVAL);
   const text = decodeUtf8(bytes);

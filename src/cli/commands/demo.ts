@@ -217,10 +217,9 @@ async function sharing(): Promise<void> {
   await reached("mapped");
   const tasks = programs.map((program) => program.process.leader);
   const READ_EXECUTE = 5;
-  const READ_ONLY = 1;
   const READ_WRITE = 3;
   const code = tasks.map((task) => frameAt(task, areaOf(task, "/bin/sharer", READ_EXECUTE).startVpn));
-  const library = tasks.map((task) => frameAt(task, areaOf(task, "/lib/libstory.so", READ_ONLY).startVpn + 2));
+  const library = tasks.map((task) => frameAt(task, areaOf(task, "/lib/libstory.so", READ_EXECUTE).startVpn + 2));
   const data = () => tasks.map((task) => frameAt(task, areaOf(task, "/lib/libstory.so", READ_WRITE).startVpn + 1));
   const before = data();
   truth(10, "Programs and data are loaded by mapping: exec copies nothing, it maps.");
