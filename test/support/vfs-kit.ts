@@ -1,6 +1,15 @@
-// A file system without a machine: a Vfs over a simple stand-in for mm (page caches in plain Maps), a task with guest memory
-// that is an array of bytes, and system calls called by name. For tests of kernel/vfs and host/node/files.
+// A file system without a hart: a Vfs over a real memory manager, a task whose guest memory can be looked at as one array of
+// bytes, and system calls called by name. For tests of kernel/vfs and host/node/files.
 
+import {
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_LOCKED,
+  MAP_POPULATE,
+  MAP_PRIVATE,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../src/abi/mman.ts";
 import type { SyscallName } from "../../src/abi/syscall-numbers.ts";
 import { PAGE_SIZE } from "../../src/arch/sv39.ts";
 import { type Credentials, NO_CAPS, ROOT_CREDENTIALS } from "../../src/kernel/credentials.ts";
@@ -19,216 +28,24 @@ import { FdTable } from "../../src/kernel/vfs/fd-table.ts";
 import { FsContext } from "../../src/kernel/vfs/fs-context.ts";
 import type { FileSystem } from "../../src/kernel/vfs/inode.ts";
 import { Vfs } from "../../src/kernel/vfs/vfs.ts";
-import type { FileBacking } from "../../src/mm/contracts.ts";
-import { DeviceError } from "../../src/mm/contracts.ts";
-import type { IoCursor } from "../../src/mm/io-cursor.ts";
-import type { MemoryManager } from "../../src/mm/memory-manager.ts";
+import type { AddressSpace } from "../../src/mm/address-space.ts";
+import type { TlbFlusher } from "../../src/mm/contracts.ts";
+import { MemoryManager } from "../../src/mm/memory-manager.ts";
 import { decodeUtf8, encodeUtf8 } from "../../src/util/utf8.ts";
 
-/** A page cache in plain objects, with the face of mm's MemoryObject. `backing` null: shmem. */
-export class PlainObject {
-  sizeBytes: number;
-  private readonly backing: FileBacking | null;
-  readonly pages = new Map<number, Uint8Array>();
-  private readonly dirty = new Set<number>();
-  released = false;
+const DEFAULT_RAM_BYTES = 32 << 20;
+/** Guest addresses [WINDOW, WINDOW_END) are mapped, to consecutive frames that stay where they are. */
+const WINDOW = 0x1000;
+const WINDOW_END = 0x100000;
 
-  constructor(backing: FileBacking | null, sizeBytes: number) {
-    this.backing = backing;
-    this.sizeBytes = sizeBytes;
-  }
-
-  get pageCount(): number {
-    return Math.ceil(this.sizeBytes / PAGE_SIZE);
-  }
-
-  get allocatedPages(): number {
-    return this.pages.size;
-  }
-
-  get dirtyPageCount(): number {
-    return this.dirty.size;
-  }
-
-  quota: { take(pages: number): boolean; give(pages: number): void } | null = null;
-
-  preallocate(offset: number, length: number): number {
-    for (let at = offset; at < offset + length; at = (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE)
-      if (this.pageFor(Math.floor(at / PAGE_SIZE)) === null) return -28;
-    return 0;
-  }
-
-  private pageFor(index: number): Uint8Array | null {
-    if (!this.pages.has(index) && this.quota !== null && !this.quota.take(1)) return null;
-    return this.page(index);
-  }
-
-  private drop(index: number): void {
-    if (this.pages.delete(index)) this.quota?.give(1);
-    this.dirty.delete(index);
-  }
-
-  private page(index: number): Uint8Array {
-    let page = this.pages.get(index);
-    if (page === undefined) {
-      page = new Uint8Array(PAGE_SIZE);
-      this.backing?.readPage(index, page);
-      this.pages.set(index, page);
-    }
-    return page;
-  }
-
-  read(io: IoCursor, offset: number): number {
-    let at = offset;
-    const zero = new Uint8Array(PAGE_SIZE);
-    while (io.remaining > 0 && at < this.sizeBytes) {
-      const index = Math.floor(at / PAGE_SIZE);
-      const from = at % PAGE_SIZE;
-      const count = Math.min(PAGE_SIZE - from, this.sizeBytes - at, io.remaining);
-      const page = this.backing === null && !this.pages.has(index) ? zero : this.page(index);
-      const put = io.put(page, from, from + count);
-      at += put;
-      if (put < count) return at > offset ? at - offset : -14;
-    }
-    return at - offset;
-  }
-
-  write(io: IoCursor, offset: number): number {
-    let at = offset;
-    while (io.remaining > 0) {
-      const index = Math.floor(at / PAGE_SIZE);
-      const from = at % PAGE_SIZE;
-      const count = Math.min(PAGE_SIZE - from, io.remaining);
-      const page = this.pageFor(index);
-      if (page === null) return at > offset ? at - offset : -28;
-      const got = io.take(page, from, from + count);
-      if (got > 0) this.dirty.add(index);
-      at += got;
-      if (at > this.sizeBytes) {
-        this.sizeBytes = at;
-        this.backing?.setSize(at);
-      }
-      if (got < count) return at > offset ? at - offset : -14;
-    }
-    return at - offset;
-  }
-
-  truncate(sizeBytes: number): number {
-    const end = Math.ceil(sizeBytes / PAGE_SIZE);
-    for (const index of [...this.pages.keys()]) {
-      if (index >= end) this.drop(index);
-    }
-    this.pages.get(end - 1)?.fill(0, sizeBytes - (end - 1) * PAGE_SIZE);
-    this.sizeBytes = sizeBytes;
-    this.backing?.setSize(sizeBytes);
-    return 0;
-  }
-
-  punchHole(offset: number, length: number): number {
-    for (let at = offset; at < offset + length; ) {
-      const index = Math.floor(at / PAGE_SIZE);
-      const from = at % PAGE_SIZE;
-      const count = Math.min(PAGE_SIZE - from, offset + length - at);
-      if (count === PAGE_SIZE) {
-        this.drop(index);
-        this.backing?.discard?.(index, index + 1);
-      } else {
-        this.page(index).fill(0, from, from + count);
-        this.dirty.add(index);
-      }
-      at += count;
-    }
-    return 0;
-  }
-
-  /** Writes back and forgets everything, as reclaim would. */
-  evictAll(): void {
-    this.sync(0, this.pageCount);
-    this.pages.clear();
-  }
-
-  sync(first: number, end: number): number {
-    try {
-      for (const index of [...this.dirty]) {
-        if (index < first || index >= end) continue;
-        const length = Math.min(PAGE_SIZE, this.sizeBytes - index * PAGE_SIZE);
-        this.backing?.writePage(index, this.page(index), length);
-        this.dirty.delete(index);
-      }
-    } catch (error) {
-      if (error instanceof DeviceError) return -error.errno;
-      throw error;
-    }
-    return 0;
-  }
-
-  nextData(offset: number): number {
-    for (let at = offset; at < this.sizeBytes; at = (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE)
-      if (this.pages.has(Math.floor(at / PAGE_SIZE))) return at;
-    return this.sizeBytes;
-  }
-
-  nextHole(offset: number): number {
-    for (let at = offset; at < this.sizeBytes; at = (Math.floor(at / PAGE_SIZE) + 1) * PAGE_SIZE)
-      if (!this.pages.has(Math.floor(at / PAGE_SIZE))) return at;
-    return this.sizeBytes;
-  }
-
-  invalidate(): void {
-    if (this.backing === null) return;
-    for (const index of [...this.pages.keys()]) if (!this.dirty.has(index)) this.pages.delete(index);
-  }
-
-  release(): void {
-    this.released = true;
-    this.pages.clear();
-  }
-}
-
-class PlainMm {
-  totalFrames = 16384;
-  readonly objects: PlainObject[] = [];
-
-  createFileObject(backing: FileBacking, sizeBytes: number): PlainObject {
-    const object = new PlainObject(backing, sizeBytes);
-    this.objects.push(object);
-    return object;
-  }
-
-  createShmemObject(sizeBytes: number): PlainObject {
-    return new PlainObject(null, sizeBytes);
-  }
-}
-
-/** Guest memory: one array; addresses from 0x1000 to its end are mapped. */
-class PlainSpace {
-  readonly bytes = new Uint8Array(1 << 20);
-
-  private valid(address: number, count: number): number {
-    if (address < 0x1000 || address >= this.bytes.length) return 0;
-    return Math.min(count, this.bytes.length - address);
-  }
-
-  copyIn(address: number, into: Uint8Array, from = 0, to = into.length): number {
-    const count = this.valid(address, to - from);
-    into.set(this.bytes.subarray(address, address + count), from);
-    return count;
-  }
-
-  copyOut(address: number, source: Uint8Array, from = 0, to = source.length): number {
-    const count = this.valid(address, to - from);
-    this.bytes.set(source.subarray(from, from + count), address);
-    return count;
-  }
-
-  readString(address: number, maxBytes: number): Uint8Array | number {
-    for (let i = 0; i < maxBytes; i++) {
-      if (this.valid(address + i, 1) === 0) return -14;
-      if (this.bytes[address + i] === 0) return this.bytes.slice(address, address + i);
-    }
-    return -36;
-  }
-}
+const NO_TLB: TlbFlusher = {
+  flushPage() {},
+  flushRange() {},
+  flushSpace() {},
+  releaseSpace() {},
+  frameChanged() {},
+  debugForEach() {},
+};
 
 const TABLES: SyscallTable = {
   ...fileIoSyscalls,
@@ -240,7 +57,7 @@ const TABLES: SyscallTable = {
 export const DATA = 0x80000;
 
 export class VfsKit {
-  readonly mm = new PlainMm();
+  readonly mm: MemoryManager;
   now = 1_000_000;
   readonly kernel: Kernel;
   readonly vfs: Vfs;
@@ -248,12 +65,20 @@ export class VfsKit {
   task: Task;
   private stringAt = 0x2000;
 
-  constructor(makeRoot: (kit: VfsKit) => FileSystem, withDev = false) {
+  constructor(makeRoot: (kit: VfsKit) => FileSystem, withDev = false, ramBytes = DEFAULT_RAM_BYTES) {
+    this.mm = new MemoryManager({
+      buffer: new ArrayBuffer(ramBytes),
+      byteOffset: 0,
+      sizeBytes: ramBytes,
+      swapDevice: null,
+      tlb: NO_TLB,
+      outOfMemory: () => false,
+    });
     const clock = {
       realtime: () => ({ seconds: Math.floor(++this.now / 1000), nanoseconds: (this.now % 1000) * 1_000_000 }),
     };
     const kernel = {
-      mm: this.mm as unknown as MemoryManager,
+      mm: this.mm,
       clock,
       tasks: new Map(),
       processes: new Map(),
@@ -282,7 +107,7 @@ export class VfsKit {
       files: new FdTable(),
       fs: new FsContext(this.vfs.root, this.vfs.root, 0o022),
       process: { limits: RLimits.initial(1000), pid },
-      space: new PlainSpace(),
+      space: this.makeSpace(),
       state: "running",
       isAlive: true,
       syscallState: undefined,
@@ -309,8 +134,51 @@ export class VfsKit {
     };
   }
 
+  private makeSpace(): AddressSpace {
+    const space = this.mm.createSpace();
+    if (space === null) throw new Error("no memory for an address space");
+    space.limits.mayMapLow = space.limits.mayLock = true;
+    const address = space.mmap({
+      // One page more, given back below: the first one's frame lies before those of its page tables.
+      address: WINDOW - PAGE_SIZE,
+      length: WINDOW_END - WINDOW + PAGE_SIZE,
+      prot: PROT_READ | PROT_WRITE,
+      flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_LOCKED | MAP_POPULATE,
+      object: null,
+      file: null,
+      offset: 0,
+      maxProt: PROT_READ | PROT_WRITE,
+    });
+    if (address !== WINDOW - PAGE_SIZE) throw new Error(`cannot map the window: ${address}`);
+    space.munmap(address, PAGE_SIZE);
+    return space;
+  }
+
+  /** Guest memory by address: a window on the task's frames. */
   get memory(): Uint8Array {
-    return (this.task.space as unknown as PlainSpace).bytes;
+    let window = this.windows.get(this.task);
+    if (window === undefined) {
+      const { table } = this.task.space;
+      const first = table.frameFor(WINDOW / PAGE_SIZE, true);
+      for (let vpn = WINDOW / PAGE_SIZE; vpn < WINDOW_END / PAGE_SIZE; vpn++)
+        if (table.frameFor(vpn, true) - first !== vpn - WINDOW / PAGE_SIZE)
+          throw new Error(`frames are not consecutive: ${first}, ${vpn}: ${table.frameFor(vpn, true)}`);
+      window = this.mm.memory.bytes.subarray(first * PAGE_SIZE - WINDOW);
+      this.windows.set(this.task, window);
+    }
+    return window;
+  }
+  private readonly windows = new Map<Task, Uint8Array>();
+
+  view(address: number, length?: number): DataView {
+    const { memory } = this;
+    return new DataView(memory.buffer, memory.byteOffset + address, length);
+  }
+
+  /** Writes back what is dirty and drops every page that no area maps. */
+  evictAll(): void {
+    this.mm.writebackAll();
+    this.mm.dropCaches();
   }
 
   /** Strings become NUL-terminated bytes in guest memory. */
@@ -385,7 +253,7 @@ export class VfsKit {
     error: number;
   } {
     const result = this.call("newfstatat", -100, path, DATA, flags);
-    const view = new DataView(this.memory.buffer, DATA, 128);
+    const view = this.view(DATA, 128);
     return {
       error: -result,
       ino: Number(view.getBigUint64(8, true)),

@@ -97,7 +97,7 @@ describe("writable", () => {
   it("keeps times that were set, also when pages are written later", () => {
     const fd = kit.open("/d/f", F.O_RDWR);
     kit.writeText(fd, "X");
-    const times = new DataView(kit.memory.buffer, 0x40000, 32);
+    const times = kit.view(0x40000, 32);
     times.setBigInt64(0, 100n, true);
     times.setBigInt64(16, 200n, true);
     kit.call("utimensat", fd, 0, 0x40000, 0);

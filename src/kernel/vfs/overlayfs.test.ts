@@ -1,6 +1,6 @@
 // The overlay: what is underneath shows through, every change stays above, and the host folder is never written.
 import { beforeEach, expect, it } from "vitest";
-import { DATA, type PlainObject, VfsKit } from "../../../test/support/vfs-kit.ts";
+import { DATA, VfsKit } from "../../../test/support/vfs-kit.ts";
 import * as E from "../../abi/errno.ts";
 import * as F from "../../abi/fcntl.ts";
 import { S_IFBLK, S_IFIFO, S_IFLNK, S_IFREG } from "../../abi/stat.ts";
@@ -56,8 +56,7 @@ it("copies up only the pages that are written", () => {
   kit.memory.set([1, 2, 3], DATA);
   expect(kit.call("pwrite64", fd, DATA, 3, 8191)).toBe(3);
   const fs = kit.vfs.root.mount.fs as OverlayFs;
-  const object = kit.mm.objects[0] as PlainObject;
-  object.evictAll();
+  kit.evictAll();
   expect(fs.store.usedPages).toBe(2);
   const got = kit.call("pread64", fd, DATA, 20000, 0);
   expect(got).toBe(20000);
@@ -70,13 +69,13 @@ it("forgets lower data that truncation cut off", () => {
   const fd = kit.open("/big", F.O_RDWR);
   kit.call("ftruncate", fd, 5000);
   kit.call("ftruncate", fd, 20000);
-  (kit.mm.objects[0] as PlainObject).evictAll();
+  kit.evictAll();
   kit.call("pread64", fd, DATA, 20000, 0);
   expect(kit.memory[DATA + 4999]).toBe(66);
   expect(kit.memory.subarray(DATA + 5000, DATA + 20000).every((byte) => byte === 0)).toBe(true);
   const punch = F.FALLOC_FL_PUNCH_HOLE | F.FALLOC_FL_KEEP_SIZE;
   kit.call("fallocate", fd, punch, 0, 4096);
-  (kit.mm.objects[0] as PlainObject).evictAll();
+  kit.evictAll();
   kit.call("pread64", fd, DATA, 5000, 0);
   expect(kit.memory[DATA]).toBe(0);
   expect(kit.memory[DATA + 4096]).toBe(66);
@@ -141,7 +140,7 @@ it("gives listings the numbers that stat gives", () => {
   const got = kit.call("getdents64", fd, DATA, 1024);
   const numbers = new Map<string, number>();
   for (let at = DATA; at < DATA + got; ) {
-    const view = new DataView(kit.memory.buffer, at);
+    const view = kit.view(at);
     let end = at + 19;
     while (kit.memory[end] !== 0) end++;
     numbers.set(String.fromCharCode(...kit.memory.subarray(at + 19, end)), Number(view.getBigUint64(0, true)));

@@ -52,7 +52,7 @@ describe.each(roots)("files on %s", (_name, makeRoot) => {
 
   it("gathers and scatters", () => {
     kit.memory.set([1, 2, 3, 4], DATA);
-    const iov = new DataView(kit.memory.buffer, 0x40000, 64);
+    const iov = kit.view(0x40000, 64);
     const set = (i: number, base: number, length: number) => {
       iov.setBigUint64(i * 16, BigInt(base), true);
       iov.setBigUint64(i * 16 + 8, BigInt(length), true);
@@ -146,16 +146,16 @@ describe.each(roots)("files on %s", (_name, makeRoot) => {
     kit.call("lseek", fd, 0, F.SEEK_SET);
     expect(kit.call("copy_file_range", fd, 0, fd, 0, 10, 0)).toBe(-E.EINVAL);
     expect(kit.call("sendfile", out, fd, 0, 3)).toBe(3);
-    new DataView(kit.memory.buffer).setBigInt64(0x40000, 100000n, true);
+    kit.view(0).setBigInt64(0x40000, 100000n, true);
     expect(kit.call("sendfile", out, fd, 0x40000, 1e9)).toBe(100000);
-    expect(new DataView(kit.memory.buffer).getBigInt64(0x40000, true)).toBe(200000n);
+    expect(kit.view(0).getBigInt64(0x40000, true)).toBe(200000n);
     expect(kit.stat("/out").size).toBe(199995 + 3 + 100000);
     expect(kit.call("ioctl", fd, 0x40049409, out)).toBe(-E.EOPNOTSUPP);
   });
 
   it("grants, splits, merges and refuses record locks", () => {
     const lock = (file: number, command: number, type: number, start: number, length: number) => {
-      const view = new DataView(kit.memory.buffer, 0x40000, 32);
+      const view = kit.view(0x40000, 32);
       view.setInt16(0, type, true);
       view.setInt16(2, 0, true);
       view.setBigInt64(8, BigInt(start), true);
@@ -164,7 +164,7 @@ describe.each(roots)("files on %s", (_name, makeRoot) => {
       return kit.call("fcntl", file, command, 0x40000);
     };
     const got = () => {
-      const view = new DataView(kit.memory.buffer, 0x40000, 32);
+      const view = kit.view(0x40000, 32);
       return [
         view.getInt16(0, true),
         Number(view.getBigInt64(8, true)),
@@ -177,7 +177,6 @@ describe.each(roots)("files on %s", (_name, makeRoot) => {
     expect(lock(fd, F.F_SETLK, F.F_UNLCK, 40, 20)).toBe(0);
     const second = kit.makeTask(2, first.credentials);
     kit.task = second;
-    kit.memory.set((first.space as unknown as { bytes: Uint8Array }).bytes.subarray(0, 0x2000));
     const other = kit.open("/f", F.O_RDWR);
     expect(lock(other, F.F_SETLK, F.F_RDLCK, 0, 10)).toBe(-E.EAGAIN);
     expect(lock(other, F.F_SETLK, F.F_WRLCK, 40, 20)).toBe(0);
@@ -255,6 +254,6 @@ describe("tmpfs limits", () => {
     kit.put("/g", "");
     expect(kit.open("/h", F.O_CREAT | F.O_WRONLY)).toBe(-E.ENOSPC);
     expect(kit.call("statfs", "/", DATA)).toBe(0);
-    expect(new DataView(kit.memory.buffer).getUint32(DATA + 24, true)).toBe(0);
+    expect(kit.view(0).getUint32(DATA + 24, true)).toBe(0);
   });
 });

@@ -109,7 +109,7 @@ describe("path walk", () => {
     symlink("in", "/j/good");
     const dir = kit.open("/j", F.O_PATH | F.O_DIRECTORY);
     const how = (path: string, resolve: number, flags = 0) => {
-      const view = new DataView(kit.memory.buffer, 0x40000, 24);
+      const view = kit.view(0x40000, 24);
       view.setBigUint64(0, BigInt(flags), true);
       view.setBigUint64(8, 0n, true);
       view.setBigUint64(16, BigInt(resolve), true);
@@ -351,7 +351,7 @@ describe("changing the tree", () => {
 
   it("sets times, and only for those who may", () => {
     kit.put("/f", "");
-    const times = new DataView(kit.memory.buffer, 0x40000, 32);
+    const times = kit.view(0x40000, 32);
     times.setBigInt64(0, 111n, true);
     times.setBigInt64(8, 5n, true);
     times.setBigInt64(16, -5n, true);
@@ -362,7 +362,7 @@ describe("changing the tree", () => {
     expect(kit.call("utimensat", AT, "/f", 0x40000, 0)).toBe(-E.EINVAL);
     times.setBigInt64(24, 3n, true);
     kit.task = kit.makeTask(2, VfsKit.user(1000));
-    new Uint8Array(kit.memory.buffer, 0x40000, 32).fill(0);
+    kit.memory.fill(0, 0x40000, 0x40020);
     expect(kit.call("utimensat", AT, "/f", 0x40000, 0)).toBe(-E.EPERM);
     expect(kit.call("utimensat", AT, "/f", 0, 0)).toBe(-E.EACCES);
   });
