@@ -1,7 +1,7 @@
 // The areas of one address space in address order: find, insert, remove, resize, and the search for free gaps, all fast at
 // tens of thousands of areas. It decides nothing: splitting and merging is area-edit.ts.
 //
-//   chunks   [ c0 | c1 | c2 | ... ]      at most CHUNK_MAX areas each, never empty
+//   chunks   [ c0 | c1 | c2 | ... ]      at most CHUNK_MAX areas each, never empty; with startVpn of each area and the gap in front
 //   gapBound [ 12 |  3 | 90 | ... ]      at least the largest gap (pages) in front of any area of that chunk
 //
 // A gap search skips every chunk whose bound is too small; scanning a chunk without success makes its bound exact, so the
@@ -18,17 +18,27 @@ class Chunk {
   readonly areas: Vma[] = [];
   /** startVpn of each area, so that searching touches no area. */
   readonly starts = new Int32Array(CHUNK_MAX);
+  /** Free pages in front of each area, less the guard gap of a growing one: may be negative. */
+  readonly gaps = new Int32Array(CHUNK_MAX);
 
   insert(at: number, area: Vma): void {
-    const { areas, starts } = this;
-    starts.copyWithin(at + 1, at, areas.length);
+    const { areas, starts, gaps } = this;
+    const count = areas.length;
+    if (at < count) {
+      starts.copyWithin(at + 1, at, count);
+      gaps.copyWithin(at + 1, at, count);
+    }
     starts[at] = area.startVpn;
     areas.splice(at, 0, area);
   }
 
   remove(at: number): void {
-    const { areas, starts } = this;
-    starts.copyWithin(at, at + 1, areas.length);
+    const { areas, starts, gaps } = this;
+    const count = areas.length;
+    if (at < count - 1) {
+      starts.copyWithin(at, at + 1, count);
+      gaps.copyWithin(at, at + 1, count);
+    }
     areas.splice(at, 1);
   }
 
@@ -154,7 +164,8 @@ export class VmaList {
     else this.tail = area;
     area.attached = true;
     this.count++;
-    this.raiseBound(ci, area);
+    this.noteGap(ci, at);
+    this.noteGapAfter(ci, at);
   }
 
   /** insert() of an area above all others; for fork, which copies in order. */
@@ -177,8 +188,9 @@ export class VmaList {
     area.prev = null;
     this.count--;
     if (this.recent === area) this.recent = null;
+    // What followed it now stands at its place, or first in the next chunk.
+    this.noteGapAfter(ci, this.areaIndex - 1);
     if (chunk.areas.length < CHUNK_LOW) this.shrinkChunk(ci);
-    if (next !== null) this.raiseBoundOf(next);
   }
 
   /** Moves the area's ends, staying between its neighbours. */
@@ -186,15 +198,15 @@ export class VmaList {
     assert(startVpn < endVpn, "an area is not empty");
     assert(area.prev === null || area.prev.endVpn <= startVpn, "areas are disjoint");
     assert(area.next === null || endVpn <= area.next.startVpn, "areas are disjoint");
-    const shrinksAtEnd = endVpn < area.endVpn;
-    if (startVpn !== area.startVpn) {
-      this.locateArea(area);
-      this.chunks[this.chunkIndex].starts[this.areaIndex] = startVpn;
-      area.startVpn = startVpn;
-      this.raiseBound(this.chunkIndex, area);
-    }
+    this.locateArea(area);
+    const { chunkIndex, areaIndex } = this;
     area.endVpn = endVpn;
-    if (shrinksAtEnd && area.next !== null) this.raiseBoundOf(area.next);
+    if (startVpn !== area.startVpn) {
+      this.chunks[chunkIndex].starts[areaIndex] = startVpn;
+      area.startVpn = startVpn;
+      this.noteGap(chunkIndex, areaIndex);
+    }
+    this.noteGapAfter(chunkIndex, areaIndex);
   }
 
   /** The highest first page of `pages` free pages in [lowVpn, highVpn), or -1 (unmapped_area_topdown). */
@@ -209,19 +221,17 @@ export class VmaList {
     if (highest === null) return -1;
     let from = this.areaIndex;
     for (let ci = this.chunkIndex; ci >= 0; ci--) {
-      const chunk = this.chunks[ci];
-      const { areas } = chunk;
+      const { areas, gaps, starts } = this.chunks[ci];
       if (this.gapBound[ci] >= pages) {
         for (let i = from >= 0 ? from : areas.length - 1; i >= 0; i--) {
-          const area = areas[i];
-          gapEnd = Math.min(area.guardedStartVpn, top);
-          const floor = Math.max(area.prev !== null ? area.prev.endVpn : 0, lowVpn);
+          if (gaps[i] < pages) continue;
+          gapEnd = Math.min(areas[i].guardedStartVpn, top);
+          const floor = Math.max(gapEnd - gaps[i], lowVpn);
           if (gapEnd - floor >= pages) return gapEnd - pages;
-          if (floor === lowVpn) return -1;
         }
         this.tightenBound(ci);
       }
-      if (chunk.starts[0] <= lowVpn) return -1;
+      if (starts[0] <= lowVpn) return -1;
       from = -1;
     }
     return -1;
@@ -232,12 +242,13 @@ export class VmaList {
     const top = Math.min(highVpn, USER_VPN_END);
     for (let ci = 0; ci < this.chunks.length; ci++) {
       if (this.gapBound[ci] < pages) continue;
-      const { areas } = this.chunks[ci];
+      const { areas, gaps } = this.chunks[ci];
       for (let i = 0; i < areas.length; i++) {
-        const area = areas[i];
-        const gapStart = Math.max(area.prev !== null ? area.prev.endVpn : 0, lowVpn);
+        if (gaps[i] < pages) continue;
+        const gapEnd = areas[i].guardedStartVpn;
+        const gapStart = Math.max(gapEnd - gaps[i], lowVpn);
         if (gapStart + pages > top) return -1;
-        if (area.guardedStartVpn - gapStart >= pages) return gapStart;
+        if (gapEnd - gapStart >= pages) return gapStart;
       }
       this.tightenBound(ci);
     }
@@ -250,14 +261,14 @@ export class VmaList {
     let seen = 0;
     let prev: Vma | null = null;
     for (let ci = 0; ci < this.chunks.length; ci++) {
-      const { areas, starts } = this.chunks[ci];
+      const { areas, starts, gaps } = this.chunks[ci];
       assert(areas.length > 0 && areas.length <= CHUNK_MAX, "chunk sizes");
       for (let i = 0; i < areas.length; i++) {
         const area: Vma = areas[i];
         assert(starts[i] === area.startVpn && area.startVpn < area.endVpn, "(I1) starts agree, areas are not empty");
         assert(area.prev === prev && area.attached, "(I1) links agree");
         assert(prev === null || (prev.endVpn <= area.startVpn && prev.next === area), "(I1) sorted and disjoint");
-        assert(this.gapBound[ci] >= this.gapBefore(area), "gap bounds hold");
+        assert(gaps[i] === this.gapBefore(area) && this.gapBound[ci] >= gaps[i], "gaps and their bounds hold");
         prev = area;
         seen++;
       }
@@ -294,20 +305,24 @@ export class VmaList {
     return area.guardedStartVpn - (area.prev !== null ? area.prev.endVpn : 0);
   }
 
-  private raiseBound(ci: number, area: Vma): void {
-    const gap = this.gapBefore(area);
+  /** Brings the gap in front of one area, and its chunk's bound, up to date. */
+  private noteGap(ci: number, at: number): void {
+    const chunk = this.chunks[ci];
+    const gap = this.gapBefore(chunk.areas[at]);
+    chunk.gaps[at] = gap;
     if (gap > this.gapBound[ci]) this.gapBound[ci] = gap;
   }
 
-  private raiseBoundOf(area: Vma): void {
-    this.locate(area.startVpn);
-    this.raiseBound(this.chunkIndex, area);
+  /** noteGap() of the area that follows place `at`, which may be in the next chunk. */
+  private noteGapAfter(ci: number, at: number): void {
+    if (at + 1 < this.chunks[ci].areas.length) this.noteGap(ci, at + 1);
+    else if (ci + 1 < this.chunks.length) this.noteGap(ci + 1, 0);
   }
 
   private tightenBound(ci: number): void {
-    const { areas } = this.chunks[ci];
+    const { areas, gaps } = this.chunks[ci];
     let largest = 0;
-    for (let i = 0; i < areas.length; i++) largest = Math.max(largest, this.gapBefore(areas[i]));
+    for (let i = 0; i < areas.length; i++) if (gaps[i] > largest) largest = gaps[i];
     this.gapBound[ci] = largest;
   }
 
@@ -324,6 +339,7 @@ export class VmaList {
     const keep = ci === chunks.length - 1 ? CHUNK_MAX - CHUNK_LOW : CHUNK_MAX >>> 1;
     upper.areas.push(...chunk.areas.splice(keep));
     upper.starts.set(chunk.starts.subarray(keep, CHUNK_MAX));
+    upper.gaps.set(chunk.gaps.subarray(keep, CHUNK_MAX));
     this.gapBound.copyWithin(ci + 2, ci + 1, chunks.length);
     chunks.splice(ci + 1, 0, upper);
     this.gapBound[ci + 1] = this.gapBound[ci];
@@ -338,6 +354,7 @@ export class VmaList {
       const lower = chunks[ci - 1];
       if (lower.areas.length + chunk.areas.length > CHUNK_MAX / 2) return;
       lower.starts.set(chunk.starts.subarray(0, chunk.areas.length), lower.areas.length);
+      lower.gaps.set(chunk.gaps.subarray(0, chunk.areas.length), lower.areas.length);
       lower.areas.push(...chunk.areas);
       gapBound[ci - 1] = Math.max(gapBound[ci - 1], gapBound[ci]);
     }
