@@ -11,7 +11,10 @@ const recordedVersion = "12.2.0";
 
 function compilerVersion(): string | null {
   try {
-    return execFileSync(compiler, ["-dumpfullversion"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+    return execFileSync(compiler, ["-dumpfullversion"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
   } catch {
     return null;
   }
@@ -19,7 +22,9 @@ function compilerVersion(): string | null {
 
 const version = compilerVersion();
 if (version !== recordedVersion) {
-  console.warn(`SKIPPED: guest programs are not rebuilt: needs ${compiler} ${recordedVersion}, found ${version ?? "none"}`);
+  console.warn(
+    `SKIPPED: guest programs are not rebuilt: needs ${compiler} ${recordedVersion}, found ${version ?? "none"}`,
+  );
 }
 
 test.skipIf(version !== recordedVersion)("committed guest programs equal a fresh build of their source", () => {

@@ -11,8 +11,8 @@ import { FsContext } from "../kernel/vfs/fs-context.ts";
 import type { FileSystem } from "../kernel/vfs/inode.ts";
 import type { OpenFile } from "../kernel/vfs/open-file.ts";
 import { OverlayFs } from "../kernel/vfs/overlayfs.ts";
-import { ProcFileSystem } from "../kernel/vfs/procfs/procfs.ts";
 import type { Path } from "../kernel/vfs/path.ts";
+import { ProcFileSystem } from "../kernel/vfs/procfs/procfs.ts";
 import { TmpFs } from "../kernel/vfs/tmpfs.ts";
 import { makeDirectory } from "../kernel/vfs/vfs-change.ts";
 import { BytesCursor } from "../mm/io-cursor.ts";
@@ -42,7 +42,9 @@ export function bootTask(k: Kernel): Task {
 export function mountFileSystems(k: Kernel, host: MachineHost, options: TreeOptions): void {
   const { vfs } = k;
   const folder = host.openFolder(options.root);
-  const root = options.writable ? new BaseFs(vfs, folder, { writable: true, shared: false }) : new OverlayFs(vfs, folder);
+  const root = options.writable
+    ? new BaseFs(vfs, folder, { writable: true, shared: false })
+    : new OverlayFs(vfs, folder);
   vfs.setRoot(vfs.mounts.createRoot(root));
   registerMemoryDevices(vfs);
   const t = bootTask(k);
@@ -112,7 +114,8 @@ export function namedInterpreter(place: Path): string | null {
   const count = view.getUint16(56, true);
   for (let i = 0; i < count && headers + 56 * (i + 1) <= length; i++) {
     const at = headers + 56 * i;
-    if (view.getUint32(at, true) === PT_INTERP) return text(view.getUint32(at + 8, true), view.getUint32(at + 8, true) + 256);
+    if (view.getUint32(at, true) === PT_INTERP)
+      return text(view.getUint32(at + 8, true), view.getUint32(at + 8, true) + 256);
   }
   return null;
 }

@@ -7,13 +7,19 @@ import { LinuxError } from "../kernel/linux-error.ts";
 import type { Process } from "../kernel/process.ts";
 import { kernelSignal } from "../kernel/signals/siginfo.ts";
 import type { Task } from "../kernel/task.ts";
+import {
+  type ConsoleHost,
+  type ConsoleTty,
+  HostInputFile,
+  HostOutputFile,
+  type WindowSize,
+} from "../kernel/tty/console.ts";
 import { adoptConsole, connectConsole } from "../kernel/tty/terminal-state.ts";
-import { type ConsoleHost, type ConsoleTty, HostInputFile, HostOutputFile, type WindowSize } from "../kernel/tty/console.ts";
-import type { Path } from "../kernel/vfs/path.ts";
 import type { OpenFile } from "../kernel/vfs/open-file.ts";
+import type { Path } from "../kernel/vfs/path.ts";
 import type { OvercommitMode } from "../mm/contracts.ts";
 import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
-import { bootTask, consoleFiles, mountFileSystems, type MountRequest, namedInterpreter } from "./file-systems.ts";
+import { bootTask, consoleFiles, type MountRequest, mountFileSystems, namedInterpreter } from "./file-systems.ts";
 import { HostError, type MachineHost } from "./host.ts";
 import { type MachineReport, type ProcessReport, reportMachine, reportProcess } from "./report.ts";
 import { parseSize } from "./sizes.ts";
@@ -155,7 +161,9 @@ export class Machine {
 
   /** The memory report: living processes as they are, ended ones as they were before their memory was given back. */
   report(): MachineReport {
-    const living = [...this.kernel.processes.values()].filter((p) => p.state === "alive").map((p) => reportProcess(p.liveThread!));
+    const living = [...this.kernel.processes.values()]
+      .filter((p) => p.state === "alive")
+      .map((p) => reportProcess(p.liveThread!));
     return reportMachine(this.kernel, [...this.finalReports, ...living]);
   }
 

@@ -62,7 +62,10 @@ export function reportProcess(task: Task): ProcessReport {
     for (const key of Object.keys(total) as (keyof MemoryFigures)[]) total[key] += figures[key];
     const f = area.flags;
     const permissions =
-      (f & VM_READ ? "r" : "-") + (f & VM_WRITE ? "w" : "-") + (f & VM_EXEC ? "x" : "-") + (f & VM_MAYSHARE ? "s" : "p");
+      (f & VM_READ ? "r" : "-") +
+      (f & VM_WRITE ? "w" : "-") +
+      (f & VM_EXEC ? "x" : "-") +
+      (f & VM_MAYSHARE ? "s" : "p");
     areas.push({ start: area.start, end: area.end, permissions, name: areaName(space, area), ...figures });
   }
   return {
@@ -115,13 +118,26 @@ export function formatReport(report: MachineReport): string {
     lines.push("", `areas of ${p.pid} (${p.name})`);
     lines.push("  start        perm      VSZ      RSS      PSS      USS     swap  name");
     for (const a of p.areas) {
-      lines.push(`  ${a.start.toString(16).padStart(10, "0")}   ${a.permissions}${kb(a.vsz)}${kb(a.rss)}${kb(a.pss)}${kb(a.uss)}${kb(a.swap)}  ${a.name}`);
+      lines.push(
+        `  ${a.start.toString(16).padStart(10, "0")}   ${a.permissions}${kb(a.vsz)}${kb(a.rss)}${kb(a.pss)}${kb(a.uss)}${kb(a.swap)}  ${a.name}`,
+      );
     }
   }
   lines.push("", "machine");
-  lines.push(`  memory ${formatSize(report.memory)}, swap ${formatSize(report.swapUsed)} used of ${formatSize(report.swap)}`);
-  lines.push(`  frames: ${Object.entries(report.frames).map(([kind, n]) => `${kind} ${n}`).join(", ")}`);
-  lines.push(`  counters: ${Object.entries(report.counters).filter(([, n]) => n > 0).map(([name, n]) => `${name} ${n}`).join(", ")}`);
+  lines.push(
+    `  memory ${formatSize(report.memory)}, swap ${formatSize(report.swapUsed)} used of ${formatSize(report.swap)}`,
+  );
+  lines.push(
+    `  frames: ${Object.entries(report.frames)
+      .map(([kind, n]) => `${kind} ${n}`)
+      .join(", ")}`,
+  );
+  lines.push(
+    `  counters: ${Object.entries(report.counters)
+      .filter(([, n]) => n > 0)
+      .map(([name, n]) => `${name} ${n}`)
+      .join(", ")}`,
+  );
   lines.push(`  sharing saved ${formatSize(report.sharingSaved)}; ${report.instructions} instructions`);
   return `${lines.join("\n")}\n`;
 }

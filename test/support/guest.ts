@@ -1,6 +1,6 @@
 // Runs riscv64 programs on a machine for tests: from C source (cross compiler), from an ELF file, or from an installed Debian root.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Completion, Machine, type MachineOptions, type SpawnRequest } from "../../src/host/node/index.ts";
@@ -34,7 +34,11 @@ export class Scratch {
   }
 
   /** Compiles C files to a static riscv64 program and returns its path. */
-  compile(name: string, sources: readonly string[], flags: readonly string[] = ["-O2", "-static", "-pthread", "-w"]): string {
+  compile(
+    name: string,
+    sources: readonly string[],
+    flags: readonly string[] = ["-O2", "-static", "-pthread", "-w"],
+  ): string {
     const out = join(this.path, name);
     execFileSync(COMPILER, [...flags, "-o", out, ...sources]);
     return out;
@@ -78,10 +82,4 @@ export async function runIn(
     await machine.stop();
     machine.close();
   }
-}
-
-/** The Debian root for tests of real programs: FAULTLINE_TEST_ROOT, or the one that test/support/install-root.ts made. */
-export function debianRoot(): string | null {
-  const root = process.env.FAULTLINE_TEST_ROOT ?? join(process.env.XDG_CACHE_HOME ?? join(process.env.HOME ?? "/root", ".cache"), "faultline/test-root");
-  return existsSync(join(root, "usr/bin")) ? root : null;
 }

@@ -1,6 +1,11 @@
 // The library as Node programs import it: `import { Machine } from "faultline"`.
 import { fileURLToPath } from "node:url";
-import { Machine as CoreMachine, type MachineOptions, type MachineProcess, type SpawnRequest } from "../../machine/index.ts";
+import {
+  Machine as CoreMachine,
+  type MachineOptions,
+  type MachineProcess,
+  type SpawnRequest,
+} from "../../machine/index.ts";
 import { NodeHost } from "./machine-host.ts";
 
 /** The root with our own programs that comes with the package. */

@@ -1,7 +1,7 @@
 // Writes a machine's memory events to a file while it runs: JSON for Perfetto, or compact binary rows (trace/recorder.ts).
 import { closeSync, writeSync } from "node:fs";
-import { TRACE_NAMES } from "../../mm/tracer.ts";
 import type { Machine } from "../../machine/index.ts";
+import { TRACE_NAMES } from "../../mm/tracer.ts";
 import { PERFETTO_HEAD, PERFETTO_TAIL, perfettoCounter, perfettoProcess, perfettoRows } from "../../trace/perfetto.ts";
 import { encodeChunk, type TraceChunk, TraceRecorder } from "../../trace/recorder.ts";
 
@@ -57,7 +57,10 @@ export class TraceFile {
       this.namedProcesses.set(process.pid, name);
       out += perfettoProcess(process.pid, name);
     }
-    out += perfettoRows(chunk, { event: (code) => TRACE_NAMES[code] ?? `event ${code}`, processOf: (task) => this.processOf.get(task) ?? task });
+    out += perfettoRows(chunk, {
+      event: (code) => TRACE_NAMES[code] ?? `event ${code}`,
+      processOf: (task) => this.processOf.get(task) ?? task,
+    });
     const now = kernel.hart.instructions;
     out += perfettoCounter("free frames", 0, now, kernel.mm.freeFrames);
     out += perfettoCounter("swap used", 0, now, kernel.mm.swap.usedCount);

@@ -101,7 +101,8 @@ export function renderSmapsRollup(space: AddressSpace): string {
   const head = `${hex(first, 8)}-${hex(end, 8)} ---p 00000000 00:00 0`;
   const rows = statisticsRows(total as unknown as AreaStatistics).replace(
     /Pss_Dirty.*\n/,
-    (line) => `${line}${row("Pss_Anon", Math.floor((total.pssAnon ?? 0) * 4))}${row("Pss_File", Math.floor((total.pssFile ?? 0) * 4))}${row("Pss_Shmem", Math.floor((total.pssShmem ?? 0) * 4))}`,
+    (line) =>
+      `${line}${row("Pss_Anon", Math.floor((total.pssAnon ?? 0) * 4))}${row("Pss_File", Math.floor((total.pssFile ?? 0) * 4))}${row("Pss_Shmem", Math.floor((total.pssShmem ?? 0) * 4))}`,
   );
   return `${head.padEnd(NAME_COLUMN - 1)} [rollup]\n${rows}`;
 }

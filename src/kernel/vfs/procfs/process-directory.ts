@@ -9,7 +9,17 @@ import { renderLimits } from "./limits.ts";
 import { renderMaps, renderSmaps, renderSmapsRollup } from "./maps.ts";
 import { SpaceInode } from "./memory-files.ts";
 import { renderMountInfo, renderMounts } from "./mounts-text.ts";
-import { directory, link, type NodeMaker, ProcBytes, ProcDirectory, ProcDynamicDirectory, ProcLink, ProcText, text } from "./nodes.ts";
+import {
+  directory,
+  link,
+  type NodeMaker,
+  ProcBytes,
+  ProcDirectory,
+  ProcDynamicDirectory,
+  ProcLink,
+  ProcText,
+  text,
+} from "./nodes.ts";
 import { renderStat, renderStatm, renderStatus } from "./process-text.ts";
 
 const OOM_ADJUST_MIN = -1000;
@@ -63,7 +73,9 @@ class FdDirectory extends ProcDynamicDirectory {
     if (this.info) {
       return new ProcText(this.fs, () => {
         const file = task.files.find(fd);
-        return file ? `pos:\t${file.position}\nflags:\t0${file.flags.toString(8)}\nmnt_id:\t${file.path?.mount.id ?? 0}\nino:\t${file.ino}\n` : "";
+        return file
+          ? `pos:\t${file.position}\nflags:\t0${file.flags.toString(8)}\nmnt_id:\t${file.path?.mount.id ?? 0}\nino:\t${file.ino}\n`
+          : "";
       });
     }
     const link = new ProcLink(
@@ -90,7 +102,8 @@ class TaskDirectory extends ProcDynamicDirectory {
     return [...this.leader.process.threads].map((task) => String(task.tid));
   }
   override lookup(_t: Task, name: string): Inode | null {
-    for (const task of this.leader.process.threads) if (String(task.tid) === name) return new ProcessDirectory(this.fs, task, false);
+    for (const task of this.leader.process.threads)
+      if (String(task.tid) === name) return new ProcessDirectory(this.fs, task, false);
     return null;
   }
 }
@@ -116,7 +129,8 @@ function oomScore(task: Task): number {
   const { mm } = task.kernel;
   const total = mm.totalFrames + mm.swap.slotCount;
   const { anonymous, file, shmem, swapped } = space.counters;
-  const points = anonymous + file + shmem + swapped + space.pageTableBytes / 4096 + (task.process.oomScoreAdjust * total) / 1000;
+  const points =
+    anonymous + file + shmem + swapped + space.pageTableBytes / 4096 + (task.process.oomScoreAdjust * total) / 1000;
   return Math.max(0, Math.floor(((points / total) * 1000 * 2) / 3));
 }
 
@@ -138,13 +152,22 @@ function entries(task: Task, whole: boolean): Record<string, NodeMaker> {
   const table: Record<string, NodeMaker> = {
     auxv: bytesOfSpace(task, auxiliaryVector),
     cgroup: text(() => "0::/\n"),
-    clear_refs: text(() => "", (_t, value) => clearReferences(task, value)),
+    clear_refs: text(
+      () => "",
+      (_t, value) => clearReferences(task, value),
+    ),
     cmdline: bytesOfSpace(task, commandLine),
-    comm: text(() => `${task.name}\n`, (_t, value) => {
-      task.name = value.replace(/\n$/, "").slice(0, 15);
-      return 0;
-    }),
-    cwd: link(() => (task.isAlive ? pathName(task.fs.cwd) : null), () => (task.isAlive ? task.fs.cwd : null)),
+    comm: text(
+      () => `${task.name}\n`,
+      (_t, value) => {
+        task.name = value.replace(/\n$/, "").slice(0, 15);
+        return 0;
+      },
+    ),
+    cwd: link(
+      () => (task.isAlive ? pathName(task.fs.cwd) : null),
+      () => (task.isAlive ? task.fs.cwd : null),
+    ),
     environ: bytesOfSpace(task, (space) => readRange(space, space.layout.envStart, space.layout.envEnd)),
     exe: link(
       () => task.process.executable?.name() ?? null,
@@ -160,12 +183,21 @@ function entries(task: Task, whole: boolean): Record<string, NodeMaker> {
     mountinfo: text(() => renderMountInfo(k)),
     mounts: text(() => renderMounts(k)),
     ns: directory({}),
-    oom_adj: text(() => "0\n", () => 0),
+    oom_adj: text(
+      () => "0\n",
+      () => 0,
+    ),
     oom_score: text(() => `${oomScore(task)}\n`),
-    oom_score_adj: text(() => `${task.process.oomScoreAdjust}\n`, (_t, value) => storeOomAdjust(task, value)),
+    oom_score_adj: text(
+      () => `${task.process.oomScoreAdjust}\n`,
+      (_t, value) => storeOomAdjust(task, value),
+    ),
     pagemap: (fs) => new SpaceInode(fs, task, "pagemap"),
     personality: text(() => `${task.process.personality.toString(16).padStart(8, "0")}\n`),
-    root: link(() => pathName(task.fs.root), () => task.fs.root),
+    root: link(
+      () => pathName(task.fs.root),
+      () => task.fs.root,
+    ),
     sched: text(() => `${task.name} (${task.tid}, #threads: ${task.process.threads.size})\n`),
     schedstat: text(() => `${task.userNs + task.systemNs} 0 0\n`),
     sessionid: text(() => "4294967295"),
@@ -175,7 +207,10 @@ function entries(task: Task, whole: boolean): Record<string, NodeMaker> {
     statm: text(() => renderStatm(spaceOf(task))),
     status: text(() => renderStatus(task)),
     syscall: text(() => (task.state === "blocked" ? `${task.syscallNumber}\n` : "running\n")),
-    timerslack_ns: text(() => `${task.timerSlackNs}\n`, () => 0),
+    timerslack_ns: text(
+      () => `${task.timerSlackNs}\n`,
+      () => 0,
+    ),
     wchan: text(() => "0"),
   };
   if (whole) table.task = (fs) => new TaskDirectory(fs, task);
@@ -200,4 +235,3 @@ export class ProcessDirectory extends ProcDirectory {
     return child;
   }
 }
-
