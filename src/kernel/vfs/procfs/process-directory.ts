@@ -62,7 +62,10 @@ class FdDirectory extends ProcDynamicDirectory {
   }
   names(): string[] {
     const names: string[] = [];
-    if (this.task.isAlive) this.task.files.forEach((fd) => names.push(String(fd)));
+    if (this.task.isAlive)
+      this.task.files.forEach((fd) => {
+        names.push(String(fd));
+      });
     return names;
   }
   override lookup(_t: Task, name: string): Inode | null {
