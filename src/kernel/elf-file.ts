@@ -1,5 +1,5 @@
 // Reads and checks ELF headers of an executable: bytes to records, Linux's errors for bad ones. Maps nothing (elf-loader.ts).
-import { EIO, ENOEXEC } from "../abi/errno.ts";
+
 import {
   ELF_HEADER_BYTES,
   ELF_PHDR_BYTES,
@@ -11,6 +11,7 @@ import {
   PT_INTERP,
   PT_LOAD,
 } from "../abi/elf.ts";
+import { EIO, ENOEXEC } from "../abi/errno.ts";
 import { BytesCursor } from "../mm/io-cursor.ts";
 import type { MemoryObject } from "../mm/memory-object.ts";
 

@@ -3,8 +3,9 @@
 //
 //   file    |  p_offset ........ p_filesz  |
 //   memory  |  vaddr ........... file end  | zeroes in the page | anonymous pages ... p_memsz |
-import { EINVAL, ELIBBAD, ENOEXEC, ENOMEM } from "../abi/errno.ts";
+
 import { ET_DYN, ET_EXEC, PF_R, PF_W, PF_X } from "../abi/elf.ts";
+import { EINVAL, ELIBBAD, ENOEXEC, ENOMEM } from "../abi/errno.ts";
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -54,7 +55,11 @@ function pageUp(address: number): number {
 }
 
 function protOf(flags: number): number {
-  return ((flags & PF_R) !== 0 ? PROT_READ : 0) | ((flags & PF_W) !== 0 ? PROT_WRITE : 0) | ((flags & PF_X) !== 0 ? PROT_EXEC : 0);
+  return (
+    ((flags & PF_R) !== 0 ? PROT_READ : 0) |
+    ((flags & PF_W) !== 0 ? PROT_WRITE : 0) |
+    ((flags & PF_X) !== 0 ? PROT_EXEC : 0)
+  );
 }
 
 /** Address arithmetic on hostile headers stays exact: 0 or -EINVAL. */

@@ -8,7 +8,11 @@ const SECBIT_NOROOT = 1;
 const SECBIT_KEEP_CAPS = 0x10;
 
 /** bprm_fill_uid() and cap_bprm_creds_from_file() without file capabilities. */
-export function credentialsAfterExec(t: Task, inode: Inode, noSuid: boolean): { credentials: Credentials; secure: boolean } {
+export function credentialsAfterExec(
+  t: Task,
+  inode: Inode,
+  noSuid: boolean,
+): { credentials: Credentials; secure: boolean } {
   const old = t.credentials;
   let { euid, egid } = old;
   if (!noSuid && !t.noNewPrivileges) {

@@ -1,44 +1,27 @@
 // execve: finds the program (also through #! lines), builds its address space aside, and only then gives up the old one
 // (fs/exec.c). ELF mapping is elf-loader.ts, the stack's contents initial-stack.ts.
-import {
-  E2BIG,
-  EACCES,
-  EFAULT,
-  ELIBBAD,
-  ELOOP,
-  ENAMETOOLONG,
-  ENOENT,
-  ENOEXEC,
-  ENOMEM,
-} from "../abi/errno.ts";
+
 import * as A from "../abi/elf.ts";
+import { E2BIG, EACCES, EFAULT, ELIBBAD, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOMEM } from "../abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, MS_NOEXEC, MS_NOSUID, O_RDONLY } from "../abi/fcntl.ts";
-import {
-  MAP_ANONYMOUS,
-  MAP_FIXED,
-  MAP_GROWSDOWN,
-  MAP_PRIVATE,
-  PROT_EXEC,
-  PROT_READ,
-  PROT_WRITE,
-} from "../abi/mman.ts";
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_GROWSDOWN, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from "../abi/mman.ts";
 import { RLIMIT_STACK } from "../abi/resource.ts";
 import { SS_DISABLE } from "../abi/signal.ts";
 import { PAGE_SIZE, USER_END } from "../arch/sv39.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
 import type { MemoryObject } from "../mm/memory-object.ts";
 import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
-import { credentialsAfterExec } from "./exec-credentials.ts";
 import { type ElfFile, isElf, readAt, readElf } from "./elf-file.ts";
 import { DYN_BASE, type LoadedElf, mapElf } from "./elf-loader.ts";
+import { credentialsAfterExec } from "./exec-credentials.ts";
 import { exitThread, finishVfork, releaseExecutable } from "./exit.ts";
 import { abandonFutexes } from "./futex-exit.ts";
 import { buildInitialStack, type InitialStack } from "./initial-stack.ts";
-import { cancelPosixTimers } from "./posix-timers.ts";
 import type { Kernel } from "./kernel.ts";
 import { errno } from "./linux-error.ts";
 import { applyMemoryLimits } from "./memory-limits.ts";
-import { isScript, parseScriptLine, PROBE_BYTES } from "./script.ts";
+import { cancelPosixTimers } from "./posix-timers.ts";
+import { isScript, PROBE_BYTES, parseScriptLine } from "./script.ts";
 import { FRAME_BYTES } from "./signals/frame.ts";
 import { SignalHandlers } from "./signals/state.ts";
 import type { Task } from "./task.ts";
@@ -112,7 +95,12 @@ export function execute(k: Kernel, t: Task, request: ExecRequest): void {
 }
 
 /** bprm_stack_limits() and copy_strings(): E2BIG. */
-function checkArgumentSpace(t: Task, fileName: Uint8Array, argv: readonly Uint8Array[], envp: readonly Uint8Array[]): void {
+function checkArgumentSpace(
+  t: Task,
+  fileName: Uint8Array,
+  argv: readonly Uint8Array[],
+  envp: readonly Uint8Array[],
+): void {
   const stackLimit = t.process.limits.soft[RLIMIT_STACK];
   let limit = Math.max(Math.min((STACK_LIMIT_BASE / 4) * 3, stackLimit / 4), ARG_MAX);
   limit -= (Math.max(argv.length, 1) + envp.length) * 8;
@@ -128,7 +116,13 @@ function checkArgumentSpace(t: Task, fileName: Uint8Array, argv: readonly Uint8A
 }
 
 /** do_open_execat(): a regular file that may be executed; writing to it is denied from here on. */
-function openExecutable(k: Kernel, t: Task, dirfd: number, text: string, flags: number): { file: OpenFile; path: Path } {
+function openExecutable(
+  k: Kernel,
+  t: Task,
+  dirfd: number,
+  text: string,
+  flags: number,
+): { file: OpenFile; path: Path } {
   const path = k.vfs.resolve(t, dirfd, text, {
     followLast: (flags & AT_SYMLINK_NOFOLLOW) === 0,
     emptyPath: (flags & AT_EMPTY_PATH) !== 0,
@@ -177,7 +171,12 @@ function openProgram(k: Kernel, t: Task, request: ExecRequest, argv: Uint8Array[
       if (typeof line === "number") throw errno(-line);
       if (isInaccessible(t, request) && depth === 0) throw errno(ENOENT);
       if (depth >= MAX_SCRIPT_DEPTH) throw errno(ELOOP);
-      args = [line.interpreter, ...(line.argument === null ? [] : [line.argument]), encodeUtf8(scriptName), ...args.slice(1)];
+      args = [
+        line.interpreter,
+        ...(line.argument === null ? [] : [line.argument]),
+        encodeUtf8(scriptName),
+        ...args.slice(1),
+      ];
       text = decodeUtf8(line.interpreter);
       scriptName = text;
     } catch (error) {
@@ -364,6 +363,7 @@ function mapStack(
   layout.argEnd = stack.argEnd;
   layout.envStart = stack.envStart;
   layout.envEnd = stack.envEnd;
+  layout.auxv = stack.auxv;
   return stack;
 }
 

@@ -29,7 +29,13 @@ export interface CloneArguments {
 }
 
 const NAMESPACES =
-  C.CLONE_NEWNS | C.CLONE_NEWCGROUP | C.CLONE_NEWUTS | C.CLONE_NEWIPC | C.CLONE_NEWUSER | C.CLONE_NEWPID | C.CLONE_NEWNET;
+  C.CLONE_NEWNS |
+  C.CLONE_NEWCGROUP |
+  C.CLONE_NEWUTS |
+  C.CLONE_NEWIPC |
+  C.CLONE_NEWUSER |
+  C.CLONE_NEWPID |
+  C.CLONE_NEWNET;
 
 /** The flag rules of copy_process(): 0 or -errno. */
 function checkFlags(args: CloneArguments): number {

@@ -41,9 +41,11 @@ function wakeQuietly(k: Kernel, t: Task, address: number, count: number): void {
 function exitRobustList(k: Kernel, t: Task): void {
   const head = t.robustList;
   const { space } = t;
-  const offset = signed(space.readU64(head + 8));
+  // A negative offset has bits that a double of the unsigned word would lose: read it in halves.
+  const offsetLow = space.readU32(head + 8);
+  const offset = (space.readU32(head + 12) | 0) * 2 ** 32 + offsetLow;
   const pending = space.readU64(head + 16);
-  if (Number.isNaN(offset) || Number.isNaN(pending)) return;
+  if (offsetLow < 0 || Number.isNaN(pending)) return;
   const pendingEntry = pending - (pending % 2);
   let entry = space.readU64(head);
   for (let i = 0; i < ROBUST_LIST_LIMIT; i++) {
@@ -55,10 +57,6 @@ function exitRobustList(k: Kernel, t: Task): void {
     entry = next;
   }
   if (pendingEntry !== 0) releaseDead(k, t, pendingEntry + offset, pending % 2 === 1, true);
-}
-
-function signed(value: number): number {
-  return value >= 2 ** 63 ? value - 2 ** 64 : value;
 }
 
 /** handle_futex_death(): marks the lock and wakes one waiter. False on a bad address. */

@@ -1,15 +1,6 @@
 // Priority-inheriting futexes as locks with an owner: the word holds the owner's tid, the kernel hands it over (kernel/futex/pi.c).
 // Priorities themselves do not exist here, so inheritance is moot; the protocol and its errors are kept.
-import {
-  EAGAIN,
-  EDEADLK,
-  EFAULT,
-  EINVAL,
-  EPERM,
-  ERESTARTNOINTR,
-  ESRCH,
-  ETIMEDOUT,
-} from "../abi/errno.ts";
+import { EAGAIN, EDEADLK, EFAULT, EINVAL, EPERM, ERESTARTNOINTR, ESRCH, ETIMEDOUT } from "../abi/errno.ts";
 import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from "../abi/futex.ts";
 import { type FutexKey, futexKey, readWord, type WaiterList } from "./futex.ts";
 import type { Kernel } from "./kernel.ts";
@@ -47,7 +38,14 @@ function lockOf(list: WaiterList | undefined): PiLock | null {
 }
 
 /** FUTEX_LOCK_PI, LOCK_PI2 and TRYLOCK_PI. */
-export function lockPi(k: Kernel, t: Task, address: number, isPrivate: boolean, deadline: () => number, tryOnly: boolean): number {
+export function lockPi(
+  k: Kernel,
+  t: Task,
+  address: number,
+  isPrivate: boolean,
+  deadline: () => number,
+  tryOnly: boolean,
+): number {
   const waiting = t.syscallState;
   if (waiting instanceof PiWaiter) return continueWaiting(k, t, waiting);
   const key = futexKey(t, address, isPrivate);

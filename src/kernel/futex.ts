@@ -2,15 +2,7 @@
 //
 // A futex is known by a key: (memory object, offset) where several processes may share the word, (address space, address)
 // where only one can. Each key has a list of waiters in order of arrival.
-import {
-  EAGAIN,
-  EFAULT,
-  EINVAL,
-  ENOSYS,
-  ERESTART_RESTARTBLOCK,
-  ERESTARTSYS,
-  ETIMEDOUT,
-} from "../abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOSYS, ERESTART_RESTARTBLOCK, ERESTARTSYS, ETIMEDOUT } from "../abi/errno.ts";
 import { PAGE_SIZE, USER_END } from "../arch/sv39.ts";
 import type { Kernel } from "./kernel.ts";
 import { errno } from "./linux-error.ts";

@@ -26,6 +26,8 @@ export interface InitialStack {
   argEnd: number;
   envStart: number;
   envEnd: number;
+  /** The auxiliary vector's own bytes, for /proc/PID/auxv. */
+  auxv: Uint8Array;
 }
 
 function stringsBytes(strings: readonly Uint8Array[]): number {
@@ -66,11 +68,18 @@ export function buildInitialStack(request: StackRequest): InitialStack {
   word(argv.length);
   pointers(argv, argStart);
   pointers(envp, envStart);
-  for (const [type, value] of [...auxv, [AT_RANDOM, randomAt] as const, [AT_EXECFN, fileNameAt] as const, [AT_NULL, 0] as const]) {
+  const auxvAt = cursor;
+  for (const [type, value] of [
+    ...auxv,
+    [AT_RANDOM, randomAt] as const,
+    [AT_EXECFN, fileNameAt] as const,
+    [AT_NULL, 0] as const,
+  ]) {
     word(type);
     word(value);
   }
+  const auxvBytes = bytes.slice(auxvAt, cursor);
   bytes.set(random, randomAt - sp);
   bytes.set(fileName, fileNameAt - sp);
-  return { sp, bytes, argStart, argEnd: envStart, envStart, envEnd: fileNameAt };
+  return { sp, bytes, argStart, argEnd: envStart, envStart, envEnd: fileNameAt, auxv: auxvBytes };
 }

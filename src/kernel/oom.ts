@@ -5,8 +5,8 @@ import type { AddressSpace } from "../mm/address-space.ts";
 import { killProcess } from "./exit.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Process } from "./process.ts";
-import { kernelSignal } from "./signals/siginfo.ts";
 import { queueSignal } from "./signals/send.ts";
+import { kernelSignal } from "./signals/siginfo.ts";
 import type { Task } from "./task.ts";
 
 const OOM_SCORE_ADJUST_MIN = -1000;
@@ -53,8 +53,12 @@ function kb(pages: number): number {
 function report(k: Kernel, victim: Process): void {
   const { current } = k.scheduler;
   const { mm } = k;
-  k.log(`${current?.name ?? "kernel"} invoked oom-killer: order=0, oom_score_adj=${current?.process.oomScoreAdjust ?? 0}`);
-  k.log(`Mem-Info: free:${mm.freeFrames} of ${mm.totalFrames} pages, swap used:${mm.swap.usedCount} of ${mm.swap.slotCount} pages`);
+  k.log(
+    `${current?.name ?? "kernel"} invoked oom-killer: order=0, oom_score_adj=${current?.process.oomScoreAdjust ?? 0}`,
+  );
+  k.log(
+    `Mem-Info: free:${mm.freeFrames} of ${mm.totalFrames} pages, swap used:${mm.swap.usedCount} of ${mm.swap.slotCount} pages`,
+  );
   k.log("[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name");
   for (const process of k.processes.values()) {
     const thread = process.liveThread;
@@ -84,7 +88,9 @@ function report(k: Kernel, victim: Process): void {
 
 /** Processes that use `space`. */
 function usersOf(k: Kernel, space: AddressSpace): Process[] {
-  return [...k.processes.values()].filter((process) => process.state === "alive" && process.liveThread?.space === space);
+  return [...k.processes.values()].filter(
+    (process) => process.state === "alive" && process.liveThread?.space === space,
+  );
 }
 
 /**

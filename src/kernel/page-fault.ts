@@ -44,4 +44,3 @@ export function handlePageFault(k: Kernel, t: Task, low: number, high: number, a
       forceFault(k, t, SIGSEGV, SEGV_MAPERR, low, high);
   }
 }
-

@@ -1,12 +1,13 @@
 // Processes (thread groups), process groups and sessions: who belongs to whom. Life and death are in fork.ts and exit.ts.
+
+import type { CpuTimer } from "./cpu-timers.ts";
+import type { IntervalTimer } from "./interval-timers.ts";
 import type { Kernel } from "./kernel.ts";
+import type { PosixTimer } from "./posix-timers.ts";
 import type { RLimits } from "./rlimits.ts";
 import type { SigInfo } from "./signals/siginfo.ts";
 import { ProcessSignals, type SignalHandlers } from "./signals/state.ts";
 import type { Task } from "./task.ts";
-import type { CpuTimer } from "./cpu-timers.ts";
-import type { PosixTimer } from "./posix-timers.ts";
-import type { IntervalTimer } from "./interval-timers.ts";
 import type { Tty } from "./tty/tty.ts";
 import type { OpenFile } from "./vfs/open-file.ts";
 import { WaitQueue } from "./wait-queue.ts";

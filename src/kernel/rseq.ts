@@ -20,7 +20,8 @@ const CS_BYTES = 32;
 /** rseq(2). */
 export function registerRseq(t: Task, address: number, length: number, flags: number, signature: number): number {
   if ((flags & UNREGISTER) !== 0) {
-    if ((flags & ~UNREGISTER) !== 0 || t.rseqAddress !== address || address === 0 || t.rseqBytes !== length) return -EINVAL;
+    if ((flags & ~UNREGISTER) !== 0 || t.rseqAddress !== address || address === 0 || t.rseqBytes !== length)
+      return -EINVAL;
     if (t.rseqSignature !== signature) return -EPERM;
     if (!publish(t, address, UNINITIALIZED)) return -EFAULT;
     t.rseqAddress = 0;
@@ -31,7 +32,8 @@ export function registerRseq(t: Task, address: number, length: number, flags: nu
     if (t.rseqAddress !== address || t.rseqBytes !== length) return -EINVAL;
     return t.rseqSignature !== signature ? -EPERM : -EBUSY;
   }
-  if (length < ORIGINAL_BYTES || address % 32 !== 0 || (length !== ORIGINAL_BYTES && length < FEATURE_BYTES)) return -EINVAL;
+  if (length < ORIGINAL_BYTES || address % 32 !== 0 || (length !== ORIGINAL_BYTES && length < FEATURE_BYTES))
+    return -EINVAL;
   if (address <= 0 || address + length > USER_END) return -EFAULT;
   if (!publish(t, address, 0) || !t.space.writeU64(address + CS_FIELD, 0)) return -EFAULT;
   t.rseqAddress = address;
@@ -44,7 +46,10 @@ export function registerRseq(t: Task, address: number, length: number, flags: nu
 function publish(t: Task, address: number, cpuId: number): boolean {
   const { space } = t;
   return (
-    space.writeU32(address, 0) && space.writeU32(address + 4, cpuId) && space.writeU32(address + 20, 0) && space.writeU32(address + 24, 0)
+    space.writeU32(address, 0) &&
+    space.writeU32(address + 4, cpuId) &&
+    space.writeU32(address + 20, 0) &&
+    space.writeU32(address + 24, 0)
   );
 }
 

@@ -1,13 +1,6 @@
 // Runs one task for a slice: the loop between the hart and the kernel. What an exit of the hart means is decided here; the answers
 // are in dispatch.ts, page-fault.ts and signals/.
-import {
-  BUS_ADRALN,
-  ILL_ILLOPC,
-  SIGBUS,
-  SIGILL,
-  SIGTRAP,
-  TRAP_BRKPT,
-} from "../abi/signal.ts";
+import { BUS_ADRALN, ILL_ILLOPC, SIGBUS, SIGILL, SIGTRAP, TRAP_BRKPT } from "../abi/signal.ts";
 import {
   EXIT_BREAKPOINT,
   EXIT_ECALL,

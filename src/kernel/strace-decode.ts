@@ -102,7 +102,16 @@ function futexOperation(value: number): string {
   return `${name}${isPrivate}${(value & FUTEX.FUTEX_CLOCK_REALTIME) !== 0 ? "|FUTEX_CLOCK_REALTIME" : ""}`;
 }
 
-const CLOCKS = ["REALTIME", "MONOTONIC", "PROCESS_CPUTIME_ID", "THREAD_CPUTIME_ID", "MONOTONIC_RAW", "REALTIME_COARSE", "MONOTONIC_COARSE", "BOOTTIME"];
+const CLOCKS = [
+  "REALTIME",
+  "MONOTONIC",
+  "PROCESS_CPUTIME_ID",
+  "THREAD_CPUTIME_ID",
+  "MONOTONIC_RAW",
+  "REALTIME_COARSE",
+  "MONOTONIC_COARSE",
+  "BOOTTIME",
+];
 
 const byCall: Record<string, ArgumentDecoder> = {
   "mmap.flags": mapFlags,

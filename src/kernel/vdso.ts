@@ -62,11 +62,11 @@ class ImageWriter {
   private stringsEnd = DYNSTR + 1;
 
   u16(at: number, ...values: number[]): void {
-    values.forEach((value, i) => this.view.setUint16(at + 2 * i, value, true));
+    for (const [i, value] of values.entries()) this.view.setUint16(at + 2 * i, value, true);
   }
 
   u32(at: number, ...values: number[]): void {
-    values.forEach((value, i) => this.view.setUint32(at + 4 * i, value, true));
+    for (const [i, value] of values.entries()) this.view.setUint32(at + 4 * i, value, true);
   }
 
   u64(at: number, ...values: number[]): void {
@@ -155,7 +155,7 @@ export function buildVdso(): Uint8Array {
     [DT_VERDEFNUM, 2],
     [0, 0],
   ];
-  entries.forEach(([tag, value], i) => w.u64(DYNAMIC + 16 * i, tag, value));
+  for (const [i, [tag, value]] of entries.entries()) w.u64(DYNAMIC + 16 * i, tag, value);
   writeHeaders(w, entries.length * 16);
   return w.bytes;
 }

@@ -1,29 +1,16 @@
 // Before user code runs again: takes pending signals, performs default actions, enters handlers, restarts or ends interrupted
 // system calls (get_signal and arch_do_signal_or_restart of Linux).
-import {
-  EINTR,
-  ERESTART_RESTARTBLOCK,
-  ERESTARTNOHAND,
-  ERESTARTNOINTR,
-  ERESTARTSYS,
-} from "../../abi/errno.ts";
-import {
-  SA_RESETHAND,
-  SA_RESTART,
-  SIG_DFL,
-  SIG_IGN,
-  SIGCONT,
-  SIGKILL,
-  SIGSTOP,
-} from "../../abi/signal.ts";
+import { EINTR, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS } from "../../abi/errno.ts";
+import { SA_RESETHAND, SA_RESTART, SIG_DFL, SIG_IGN, SIGCONT, SIGKILL, SIGSTOP } from "../../abi/signal.ts";
 import { SYSCALL_NUMBERS } from "../../abi/syscall-numbers.ts";
 import { exitGroup } from "../exit.ts";
 import type { Kernel } from "../kernel.ts";
+import { fixupRseq } from "../rseq.ts";
 import type { Task } from "../task.ts";
 import { SIGRETURN_OFFSET } from "../vdso.ts";
 import { enterHandler } from "./frame.ts";
 import { isOrphanedGroup, stopProcess, stopThread } from "./job-control.ts";
-import { dequeueSignal, forceSegvAfter, recalculatePending, setBlocked, STOP_SIGNALS } from "./send.ts";
+import { dequeueSignal, forceSegvAfter, recalculatePending, STOP_SIGNALS, setBlocked } from "./send.ts";
 import type { SigInfo } from "./siginfo.ts";
 import { isIgnoredByDefault, maskDuringHandler, type SignalAction } from "./state.ts";
 
@@ -101,6 +88,7 @@ function handleSignal(k: Kernel, t: Task, caught: CaughtSignal): void {
     }
     t.inSyscall = false;
   }
+  if (t.rseqAddress !== 0) fixupRseq(k, t);
   const { signals } = t;
   const oldMask = signals.savedMask ?? signals.blocked;
   const returnAddress = t.vdsoBase + SIGRETURN_OFFSET;

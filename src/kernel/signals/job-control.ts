@@ -1,12 +1,5 @@
 // Stopping a whole process, telling its parent, and orphaned process groups (do_signal_stop, do_notify_parent_cldstop).
-import {
-  CLD_STOPPED,
-  SA_NOCLDSTOP,
-  SIG_IGN,
-  SIGCHLD,
-  SIGCONT,
-  SIGHUP,
-} from "../../abi/signal.ts";
+import { CLD_STOPPED, SA_NOCLDSTOP, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP } from "../../abi/signal.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Process, ProcessGroup } from "../process.ts";
 import type { Task } from "../task.ts";

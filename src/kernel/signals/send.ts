@@ -23,7 +23,7 @@ import type { Kernel } from "../kernel.ts";
 import type { Process, ProcessGroup } from "../process.ts";
 import type { Task } from "../task.ts";
 import { notifyParentOfStop } from "./job-control.ts";
-import { faultSignal, makeSigInfo, type SigInfo, SI_QUEUE, SI_USER } from "./siginfo.ts";
+import { faultSignal, makeSigInfo, SI_QUEUE, SI_USER, type SigInfo } from "./siginfo.ts";
 import { SigSet } from "./sigset.ts";
 import type { PendingSignals } from "./state.ts";
 

@@ -1,5 +1,15 @@
 // The signal state of a thread and of a process: masks, queues, dispositions, alternate stack. Rules are in send.ts and deliver.ts.
-import { NSIG, SA_NODEFER, SIG_DFL, SIG_IGN, SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SS_DISABLE } from "../../abi/signal.ts";
+import {
+  NSIG,
+  SA_NODEFER,
+  SIG_DFL,
+  SIG_IGN,
+  SIGCHLD,
+  SIGCONT,
+  SIGURG,
+  SIGWINCH,
+  SS_DISABLE,
+} from "../../abi/signal.ts";
 import { WaitQueue } from "../wait-queue.ts";
 import type { SigInfo } from "./siginfo.ts";
 import { SigSet } from "./sigset.ts";
@@ -93,7 +103,11 @@ export class SignalHandlers {
     this.actions = [];
     for (let signal = 0; signal <= NSIG; signal++) {
       const old = from?.actions[signal];
-      this.actions.push({ handler: old?.handler ?? SIG_DFL, flags: old?.flags ?? 0, mask: old?.mask.clone() ?? new SigSet() });
+      this.actions.push({
+        handler: old?.handler ?? SIG_DFL,
+        flags: old?.flags ?? 0,
+        mask: old?.mask.clone() ?? new SigSet(),
+      });
     }
   }
 

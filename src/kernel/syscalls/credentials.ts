@@ -32,7 +32,12 @@ const FILE_CAPS: CapSet = { low: 0x0800021f, high: 0x1 };
 export function commit(t: Task, next: Credentials): number {
   const old = t.credentials;
   t.credentials = next;
-  if (old.euid !== next.euid || old.egid !== next.egid || old.fsuid !== next.fsuid || !isSubset(next.permitted, old.permitted)) {
+  if (
+    old.euid !== next.euid ||
+    old.egid !== next.egid ||
+    old.fsuid !== next.fsuid ||
+    !isSubset(next.permitted, old.permitted)
+  ) {
     t.process.dumpable = 0;
     t.parentDeathSignal = 0;
   }
@@ -131,7 +136,8 @@ function setFsuid(t: Task, fsuid: number): number {
   if (fsuid === -1 || fsuid === old.fsuid || !allowed) return old.fsuid;
   let { effective } = old;
   if ((old.secureBits & SECBIT_NO_SETUID_FIXUP) === 0) {
-    if (old.fsuid === 0 && fsuid !== 0) effective = { low: effective.low & ~FILE_CAPS.low, high: effective.high & ~FILE_CAPS.high };
+    if (old.fsuid === 0 && fsuid !== 0)
+      effective = { low: effective.low & ~FILE_CAPS.low, high: effective.high & ~FILE_CAPS.high };
     if (old.fsuid !== 0 && fsuid === 0) effective = orCaps(effective, andCaps(FILE_CAPS, old.permitted));
   }
   commit(t, { ...old, fsuid, effective });

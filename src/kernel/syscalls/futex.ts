@@ -2,14 +2,7 @@
 import { EINVAL, ENOSYS, EPERM, ESRCH } from "../../abi/errno.ts";
 import * as F from "../../abi/futex.ts";
 import { mayAccess } from "../access.ts";
-import {
-  futexKey,
-  futexRequeue,
-  futexWait,
-  futexWaitVector,
-  futexWakeOp,
-  type VectorEntry,
-} from "../futex.ts";
+import { futexKey, futexRequeue, futexWait, futexWaitVector, futexWakeOp, type VectorEntry } from "../futex.ts";
 import { lockPi, unlockPi } from "../futex-pi.ts";
 import { fetchBytes, get64, storeU64, timespecNs, viewOf } from "../ipc/user-memory.ts";
 import type { Kernel } from "../kernel.ts";
@@ -29,13 +22,23 @@ function deadlineOf(k: Kernel, t: Task, address: number, kind: "relative" | "mon
   return kind === "wall" ? k.clock.monotonicAt(seconds, nanoseconds) : ns;
 }
 
-function futex(k: Kernel, t: Task, address: number, op: number, value: number, timeout: number, second: number, third: number): number {
+function futex(
+  k: Kernel,
+  t: Task,
+  address: number,
+  op: number,
+  value: number,
+  timeout: number,
+  second: number,
+  third: number,
+): number {
   const command = op & F.FUTEX_CMD_MASK;
   const isPrivate = (op & F.FUTEX_PRIVATE_FLAG) !== 0;
   const wall = (op & F.FUTEX_CLOCK_REALTIME) !== 0;
   const clock = wall ? "wall" : "monotonic";
   const second32 = timeout | 0;
-  if (wall && ![F.FUTEX_WAIT, F.FUTEX_WAIT_BITSET, F.FUTEX_WAIT_REQUEUE_PI, F.FUTEX_LOCK_PI2].includes(command as 0)) return -ENOSYS;
+  if (wall && ![F.FUTEX_WAIT, F.FUTEX_WAIT_BITSET, F.FUTEX_WAIT_REQUEUE_PI, F.FUTEX_LOCK_PI2].includes(command as 0))
+    return -ENOSYS;
   switch (command) {
     case F.FUTEX_WAIT:
       return futexWait(k, t, address, isPrivate, value, -1, () => deadlineOf(k, t, timeout, "relative"));
@@ -51,7 +54,15 @@ function futex(k: Kernel, t: Task, address: number, op: number, value: number, t
     case F.FUTEX_CMP_REQUEUE:
       return futexRequeue(k, t, address, second, isPrivate, { wake: value | 0, move: second32 }, third | 0);
     case F.FUTEX_WAKE_OP:
-      return futexWakeOp(k, t, address, second, isPrivate, { first: wakeCount(value), second: wakeCount(second32) }, third | 0);
+      return futexWakeOp(
+        k,
+        t,
+        address,
+        second,
+        isPrivate,
+        { first: wakeCount(value), second: wakeCount(second32) },
+        third | 0,
+      );
     case F.FUTEX_LOCK_PI:
       return lockPi(k, t, address, isPrivate, () => deadlineOf(k, t, timeout, "wall"), false);
     case F.FUTEX_LOCK_PI2:
@@ -77,7 +88,8 @@ function fetchVector(t: Task, address: number, count: number): VectorEntry[] {
   for (let i = 0; i < count; i++) {
     const at = i * 24;
     const flags = view.getUint32(at + 16, true);
-    if ((flags & ~(F.FUTEX2_SIZE_MASK | F.FUTEX2_PRIVATE)) !== 0 || view.getUint32(at + 20, true) !== 0) throw errno(EINVAL);
+    if ((flags & ~(F.FUTEX2_SIZE_MASK | F.FUTEX2_PRIVATE)) !== 0 || view.getUint32(at + 20, true) !== 0)
+      throw errno(EINVAL);
     if ((flags & F.FUTEX2_SIZE_MASK) !== F.FUTEX2_SIZE_U32) throw errno(EINVAL);
     entries.push({
       value: view.getUint32(at, true),
@@ -88,11 +100,24 @@ function fetchVector(t: Task, address: number, count: number): VectorEntry[] {
   return entries;
 }
 
-function waitVector(k: Kernel, t: Task, waiters: number, count: number, flags: number, timeout: number, clock: number): number {
+function waitVector(
+  k: Kernel,
+  t: Task,
+  waiters: number,
+  count: number,
+  flags: number,
+  timeout: number,
+  clock: number,
+): number {
   if (flags !== 0 || count === 0 || count > F.FUTEX_WAITV_MAX || waiters === 0) return -EINVAL;
   if (timeout !== 0 && clock !== CLOCK_MONOTONIC && clock !== CLOCK_REALTIME) return -EINVAL;
   const kind = clock === CLOCK_REALTIME ? "wall" : "monotonic";
-  return futexWaitVector(k, t, () => fetchVector(t, waiters, count), () => deadlineOf(k, t, timeout, kind));
+  return futexWaitVector(
+    k,
+    t,
+    () => fetchVector(t, waiters, count),
+    () => deadlineOf(k, t, timeout, kind),
+  );
 }
 
 /** Flags of futex_wake and futex_wait: 32-bit words only. */
@@ -113,11 +138,13 @@ export const FUTEX_SYSCALLS = defineSyscalls({
   futex: {
     args: "uaddr:ptr op val timeout:ptr uaddr2:ptr val3:hex",
     partly: "FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI answer ENOSYS",
-    run: (k, t, address, op, value, timeout, second, third) => futex(k, t, address, op | 0, value | 0, timeout, second, third),
+    run: (k, t, address, op, value, timeout, second, third) =>
+      futex(k, t, address, op | 0, value | 0, timeout, second, third),
   },
   futex_waitv: {
     args: "waiters:ptr nr flags:flags timeout:ptr clockid",
-    run: (k, t, waiters, count, flags, timeout, clock) => waitVector(k, t, waiters, count >>> 0, flags >>> 0, timeout, clock | 0),
+    run: (k, t, waiters, count, flags, timeout, clock) =>
+      waitVector(k, t, waiters, count >>> 0, flags >>> 0, timeout, clock | 0),
   },
   futex_wake: {
     args: "uaddr:ptr mask:hex nr flags:flags",

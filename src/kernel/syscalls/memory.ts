@@ -1,15 +1,5 @@
 // System calls about address spaces: the rules that need open files, credentials or other processes; the rest is mm's.
-import {
-  EACCES,
-  EBADF,
-  EINVAL,
-  ENOMEM,
-  EOPNOTSUPP,
-  EOVERFLOW,
-  EPERM,
-  ESRCH,
-  EFAULT,
-} from "../../abi/errno.ts";
+import { EACCES, EBADF, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM, ESRCH } from "../../abi/errno.ts";
 import { MS_NOEXEC } from "../../abi/fcntl.ts";
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from "../../abi/ipc.ts";
 import {
@@ -40,10 +30,10 @@ import {
   PROT_WRITE,
 } from "../../abi/mman.ts";
 import { PAGE_SIZE } from "../../arch/sv39.ts";
+import { mayAccess } from "../access.ts";
 import { fetchIoVectors, type IoVector } from "../ipc/user-memory.ts";
 import type { Kernel } from "../kernel.ts";
 import { pidFdOf } from "../pidfd.ts";
-import { mayAccess } from "../access.ts";
 import type { Task } from "../task.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
 import { MAX_FILE_BYTES } from "../vfs/regular-file.ts";
@@ -53,8 +43,21 @@ const ALL_PROT = PROT_READ | PROT_WRITE | PROT_EXEC;
 const F_GET_SEALS = 1034;
 /** LEGACY_MAP_MASK: what MAP_SHARED_VALIDATE knows without asking the file. */
 const VALIDATED_FLAGS =
-  MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_UNINITIALIZED | MAP_GROWSDOWN |
-  MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_FIXED_NOREPLACE;
+  MAP_SHARED |
+  MAP_PRIVATE |
+  MAP_FIXED |
+  MAP_ANONYMOUS |
+  MAP_DENYWRITE |
+  MAP_EXECUTABLE |
+  MAP_UNINITIALIZED |
+  MAP_GROWSDOWN |
+  MAP_LOCKED |
+  MAP_NORESERVE |
+  MAP_POPULATE |
+  MAP_NONBLOCK |
+  MAP_STACK |
+  MAP_HUGETLB |
+  MAP_FIXED_NOREPLACE;
 
 /** do_mmap()'s rules for a file: what may ever be allowed on the area, or -errno. */
 function fileProtection(file: OpenFile, prot: number, flags: number): number {
@@ -80,7 +83,15 @@ function sealedProtection(t: Task, file: OpenFile, shared: boolean, maxProt: num
   return seals > 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0 ? maxProt & ~PROT_WRITE : maxProt;
 }
 
-function mmap(t: Task, address: number, length: number, prot: number, flags: number, fd: number, offset: number): number {
+function mmap(
+  t: Task,
+  address: number,
+  length: number,
+  prot: number,
+  flags: number,
+  fd: number,
+  offset: number,
+): number {
   if (offset % PAGE_SIZE !== 0) return -EINVAL;
   if ((flags & MAP_ANONYMOUS) !== 0) {
     return t.space.mmap({ address, length, prot, flags, object: null, file: null, offset: 0, maxProt: ALL_PROT });
@@ -101,7 +112,16 @@ function mmap(t: Task, address: number, length: number, prot: number, flags: num
   const object = file.mmapObject(t, shared, prot & ALL_PROT);
   if (object === null) {
     // /dev/zero: fresh memory; a shared one keeps the file's name, as shmem_zero_setup() names it.
-    return t.space.mmap({ address, length, prot, flags: flags | MAP_ANONYMOUS, object: null, file: null, offset: 0, maxProt: ALL_PROT });
+    return t.space.mmap({
+      address,
+      length,
+      prot,
+      flags: flags | MAP_ANONYMOUS,
+      object: null,
+      file: null,
+      offset: 0,
+      maxProt: ALL_PROT,
+    });
   }
   if (offset < 0) return -EOVERFLOW;
   const allowed = sealedProtection(t, file, shared, maxProt);
@@ -110,7 +130,15 @@ function mmap(t: Task, address: number, length: number, prot: number, flags: num
 }
 
 /** process_vm_rw(): bytes between the caller's vectors and another process's, as far as both are there. */
-function processVm(k: Kernel, t: Task, pid: number, local: VectorList, remote: VectorList, flags: number, write: boolean): number {
+function processVm(
+  k: Kernel,
+  t: Task,
+  pid: number,
+  local: VectorList,
+  remote: VectorList,
+  flags: number,
+  write: boolean,
+): number {
   if (flags !== 0) return -EINVAL;
   const mine = fetchIoVectors(t, local.address, local.count, EINVAL);
   const theirs = fetchIoVectors(t, remote.address, remote.count, EINVAL);
@@ -213,18 +241,31 @@ function membarrier(t: Task, command: number, flags: number): number {
 export const MEMORY_SYSCALLS = defineSyscalls({
   mmap: {
     args: "addr:ptr length prot flags fd:fd offset:hex",
-    run: (_k, t, address, length, prot, flags, fd, offset) => mmap(t, address, length, prot | 0, flags | 0, fd | 0, offset),
+    run: (_k, t, address, length, prot, flags, fd, offset) =>
+      mmap(t, address, length, prot | 0, flags | 0, fd | 0, offset),
   },
   munmap: { args: "addr:ptr length", run: (_k, t, address, length) => t.space.munmap(address, length) },
-  mprotect: { args: "addr:ptr length prot", run: (_k, t, address, length, prot) => t.space.mprotect(address, length, prot | 0) },
+  mprotect: {
+    args: "addr:ptr length prot",
+    run: (_k, t, address, length, prot) => t.space.mprotect(address, length, prot | 0),
+  },
   mremap: {
     args: "old:ptr old_size new_size flags:flags new:ptr",
     run: (_k, t, old, oldSize, newSize, flags, to) => t.space.mremap(old, oldSize, newSize, flags | 0, to),
   },
   brk: { args: "addr:ptr", run: (_k, t, address) => t.space.brk(address) },
-  msync: { args: "addr:ptr length flags:flags", run: (_k, t, address, length, flags) => t.space.msync(address, length, flags | 0) },
-  madvise: { args: "addr:ptr length advice", run: (_k, t, address, length, advice) => t.space.madvise(address, length, advice | 0) },
-  mincore: { args: "addr:ptr length vec:ptr", run: (_k, t, address, length, vector) => t.space.mincore(address, length, vector) },
+  msync: {
+    args: "addr:ptr length flags:flags",
+    run: (_k, t, address, length, flags) => t.space.msync(address, length, flags | 0),
+  },
+  madvise: {
+    args: "addr:ptr length advice",
+    run: (_k, t, address, length, advice) => t.space.madvise(address, length, advice | 0),
+  },
+  mincore: {
+    args: "addr:ptr length vec:ptr",
+    run: (_k, t, address, length, vector) => t.space.mincore(address, length, vector),
+  },
   mlock: { args: "addr:ptr length", run: (_k, t, address, length) => t.space.mlock(address, length, false) },
   mlock2: {
     args: "addr:ptr length flags:flags",
@@ -241,20 +282,41 @@ export const MEMORY_SYSCALLS = defineSyscalls({
   process_vm_readv: {
     args: "pid local:ptr liovcnt remote:ptr riovcnt flags:flags",
     run: (k, t, pid, local, localCount, remote, remoteCount, flags) =>
-      processVm(k, t, pid | 0, { address: local, count: localCount }, { address: remote, count: remoteCount }, flags, false),
+      processVm(
+        k,
+        t,
+        pid | 0,
+        { address: local, count: localCount },
+        { address: remote, count: remoteCount },
+        flags,
+        false,
+      ),
   },
   process_vm_writev: {
     args: "pid local:ptr liovcnt remote:ptr riovcnt flags:flags",
     run: (k, t, pid, local, localCount, remote, remoteCount, flags) =>
-      processVm(k, t, pid | 0, { address: local, count: localCount }, { address: remote, count: remoteCount }, flags, true),
+      processVm(
+        k,
+        t,
+        pid | 0,
+        { address: local, count: localCount },
+        { address: remote, count: remoteCount },
+        flags,
+        true,
+      ),
   },
   process_madvise: {
     args: "pidfd:fd vec:ptr vlen advice flags:flags",
-    run: (k, t, fd, address, count, advice, flags) => processMadvise(k, t, fd | 0, { address, count }, advice | 0, flags >>> 0),
+    run: (k, t, fd, address, count, advice, flags) =>
+      processMadvise(k, t, fd | 0, { address, count }, advice | 0, flags >>> 0),
   },
   membarrier: { args: "cmd flags:flags cpu", run: (_k, t, command, flags) => membarrier(t, command | 0, flags >>> 0) },
   // One memory node, node 0, and only the default policy.
-  mbind: { args: "addr:ptr length mode nodemask:ptr maxnode flags:flags", partly: "one node: nothing to do", run: () => 0 },
+  mbind: {
+    args: "addr:ptr length mode nodemask:ptr maxnode flags:flags",
+    partly: "one node: nothing to do",
+    run: () => 0,
+  },
   set_mempolicy: { args: "mode nodemask:ptr maxnode", partly: "one node: nothing to do", run: () => 0 },
   get_mempolicy: {
     args: "mode:ptr nodemask:ptr maxnode addr:ptr flags:flags",
@@ -266,4 +328,3 @@ export const MEMORY_SYSCALLS = defineSyscalls({
     },
   },
 });
-

@@ -15,7 +15,7 @@ import { openPidFd, pidFdOf } from "../pidfd.ts";
 import { type Process, ProcessGroup, Session } from "../process.ts";
 import { hangUpIfOrphaned } from "../signals/job-control.ts";
 import { NO_RESULT, type Task } from "../task.ts";
-import { storeWait4, storeWaitId, waitForChild, type WaitReport } from "../wait.ts";
+import { storeWait4, storeWaitId, type WaitReport, waitForChild } from "../wait.ts";
 import { defineSyscalls } from "./registry.ts";
 
 const CLONE_ARGS_SIZE_VER0 = 64;
@@ -258,7 +258,10 @@ export const PROCESS_SYSCALLS = defineSyscalls({
   getsid: { args: "pid", run: (k, t, pid) => processOf(k, t, pid | 0).session.id },
   setsid: { args: "", run: (k, t) => setSession(k, t) },
   pidfd_open: { args: "pid flags:flags", run: (k, t, pid, flags) => openPidFd(k, t, pid | 0, flags >>> 0) },
-  pidfd_getfd: { args: "pidfd:fd fd:fd flags:flags", run: (k, t, pidfd, fd, flags) => pidfdGetFd(k, t, pidfd | 0, fd | 0, flags >>> 0) },
+  pidfd_getfd: {
+    args: "pidfd:fd fd:fd flags:flags",
+    run: (k, t, pidfd, fd, flags) => pidfdGetFd(k, t, pidfd | 0, fd | 0, flags >>> 0),
+  },
   unshare: {
     args: "flags:flags",
     partly: "namespaces: EPERM",
@@ -276,8 +279,20 @@ export const PROCESS_SYSCALLS = defineSyscalls({
 
 function unshare(_k: Kernel, t: Task, flags: number): number {
   const known =
-    C.CLONE_THREAD | C.CLONE_FS | C.CLONE_NEWNS | C.CLONE_SIGHAND | C.CLONE_VM | C.CLONE_FILES | C.CLONE_SYSVSEM |
-    C.CLONE_NEWUTS | C.CLONE_NEWIPC | C.CLONE_NEWNET | C.CLONE_NEWUSER | C.CLONE_NEWPID | C.CLONE_NEWCGROUP | C.CLONE_NEWTIME;
+    C.CLONE_THREAD |
+    C.CLONE_FS |
+    C.CLONE_NEWNS |
+    C.CLONE_SIGHAND |
+    C.CLONE_VM |
+    C.CLONE_FILES |
+    C.CLONE_SYSVSEM |
+    C.CLONE_NEWUTS |
+    C.CLONE_NEWIPC |
+    C.CLONE_NEWNET |
+    C.CLONE_NEWUSER |
+    C.CLONE_NEWPID |
+    C.CLONE_NEWCGROUP |
+    C.CLONE_NEWTIME;
   if ((flags & ~known) !== 0) return -EINVAL;
   const alone = t.process.threads.size === 1;
   if ((flags & (C.CLONE_THREAD | C.CLONE_SIGHAND | C.CLONE_VM)) !== 0 && (!alone || t.space.users > 1)) return -EINVAL;
@@ -295,4 +310,3 @@ function unshare(_k: Kernel, t: Task, flags: number): number {
   }
   return 0;
 }
-

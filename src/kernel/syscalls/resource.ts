@@ -112,7 +112,8 @@ function setPriority(k: Kernel, t: Task, which: number, who: number, value: numb
   for (const task of selectTasks(k, t, PRIORITY_KINDS[which], who)) {
     const mine = t.credentials.euid === task.credentials.euid || t.credentials.euid === task.credentials.uid;
     if (!mine && !capable(t, CAP_SYS_NICE)) result = -EPERM;
-    else if (nice < task.nice && !capable(t, CAP_SYS_NICE) && 20 - nice > task.process.limits.soft[R.RLIMIT_NICE]) result = -EACCES;
+    else if (nice < task.nice && !capable(t, CAP_SYS_NICE) && 20 - nice > task.process.limits.soft[R.RLIMIT_NICE])
+      result = -EACCES;
     else {
       if (result === -ESRCH) result = 0;
       task.nice = nice;
@@ -129,7 +130,14 @@ function getPriority(k: Kernel, t: Task, which: number, who: number): number {
 }
 
 function ioTasks(k: Kernel, t: Task, which: number, who: number): Task[] {
-  const kind = which === IOPRIO_WHO_PROCESS ? "process" : which === IOPRIO_WHO_PGRP ? "group" : which === IOPRIO_WHO_USER ? "user" : null;
+  const kind =
+    which === IOPRIO_WHO_PROCESS
+      ? "process"
+      : which === IOPRIO_WHO_PGRP
+        ? "group"
+        : which === IOPRIO_WHO_USER
+          ? "user"
+          : null;
   if (kind === null) throw errno(EINVAL);
   const tasks = selectTasks(k, t, kind, who);
   if (tasks.length === 0) throw errno(ESRCH);
@@ -153,7 +161,8 @@ function setScheduler(k: Kernel, t: Task, pid: number, requested: number, priori
   const policy = requested & ~R.SCHED_RESET_ON_FORK;
   if (![R.SCHED_OTHER, R.SCHED_FIFO, R.SCHED_RR, R.SCHED_BATCH, R.SCHED_IDLE].includes(policy as 0)) return -EINVAL;
   if (isRealtime(policy) ? priority < 1 || priority > 99 : priority !== 0) return -EINVAL;
-  if (isRealtime(policy) && !capable(t, CAP_SYS_NICE) && priority > task.process.limits.soft[R.RLIMIT_RTPRIO]) return -EPERM;
+  if (isRealtime(policy) && !capable(t, CAP_SYS_NICE) && priority > task.process.limits.soft[R.RLIMIT_RTPRIO])
+    return -EPERM;
   task.schedulingPolicy = requested;
   task.realtimePriority = priority;
   return 0;
@@ -167,7 +176,8 @@ function setAttributes(k: Kernel, t: Task, pid: number, address: number, flags: 
   const policy = view.getUint32(4, true);
   if (policy === R.SCHED_DEADLINE) return -EPERM;
   const result = setScheduler(k, t, pid, policy, view.getUint32(20, true));
-  if (result === 0 && !isRealtime(policy)) taskOf(k, t, pid).nice = Math.max(-20, Math.min(19, view.getInt32(16, true)));
+  if (result === 0 && !isRealtime(policy))
+    taskOf(k, t, pid).nice = Math.max(-20, Math.min(19, view.getInt32(16, true)));
   return result;
 }
 
@@ -220,7 +230,10 @@ export const RESOURCE_SYSCALLS = defineSyscalls({
     run: (k, t, pid, resource, next, old) => prlimit(k, t, pid | 0, resource | 0, next, old),
   },
   getrusage: { args: "who usage:ptr", run: (_k, t, who, address) => getrusage(t, who | 0, address) },
-  setpriority: { args: "which who prio", run: (k, t, which, who, value) => setPriority(k, t, which | 0, who | 0, value | 0) },
+  setpriority: {
+    args: "which who prio",
+    run: (k, t, which, who, value) => setPriority(k, t, which | 0, who | 0, value | 0),
+  },
   getpriority: { args: "which who", run: (k, t, which, who) => getPriority(k, t, which | 0, who | 0) },
   ioprio_set: {
     args: "which who ioprio",
@@ -250,7 +263,9 @@ export const RESOURCE_SYSCALLS = defineSyscalls({
     args: "pid policy param:ptr",
     partly: "policies are remembered; every task runs round robin",
     run: (k, t, pid, policy, param) =>
-      (policy | 0) < 0 ? -EINVAL : setScheduler(k, t, pid | 0, policy | 0, viewOf(fetchBytes(t, param, 4)).getInt32(0, true)),
+      (policy | 0) < 0
+        ? -EINVAL
+        : setScheduler(k, t, pid | 0, policy | 0, viewOf(fetchBytes(t, param, 4)).getInt32(0, true)),
   },
   sched_getscheduler: { args: "pid", run: (k, t, pid) => taskOf(k, t, pid | 0).schedulingPolicy },
   sched_setparam: {
@@ -274,8 +289,14 @@ export const RESOURCE_SYSCALLS = defineSyscalls({
     args: "pid attr:ptr size flags:flags",
     run: (k, t, pid, attr, size, flags) => getAttributes(k, t, pid | 0, attr, size >>> 0, flags >>> 0),
   },
-  sched_setaffinity: { args: "pid len mask:ptr", run: (k, t, pid, length, mask) => setAffinity(k, t, pid | 0, length >>> 0, mask) },
-  sched_getaffinity: { args: "pid len mask:ptr", run: (k, t, pid, length, mask) => getAffinity(k, t, pid | 0, length >>> 0, mask) },
+  sched_setaffinity: {
+    args: "pid len mask:ptr",
+    run: (k, t, pid, length, mask) => setAffinity(k, t, pid | 0, length >>> 0, mask),
+  },
+  sched_getaffinity: {
+    args: "pid len mask:ptr",
+    run: (k, t, pid, length, mask) => getAffinity(k, t, pid | 0, length >>> 0, mask),
+  },
   sched_get_priority_max: { args: "policy", run: (_k, _t, policy) => priorityBound(policy | 0, 99) },
   sched_get_priority_min: { args: "policy", run: (_k, _t, policy) => priorityBound(policy | 0, 1) },
   sched_rr_get_interval: {
@@ -292,6 +313,7 @@ export const RESOURCE_SYSCALLS = defineSyscalls({
 
 function priorityBound(policy: number, realtime: number): number {
   if (isRealtime(policy)) return realtime;
-  return [R.SCHED_OTHER, R.SCHED_BATCH, R.SCHED_IDLE, R.SCHED_DEADLINE, R.SCHED_EXT].includes(policy as 0) ? 0 : -EINVAL;
+  return [R.SCHED_OTHER, R.SCHED_BATCH, R.SCHED_IDLE, R.SCHED_DEADLINE, R.SCHED_EXT].includes(policy as 0)
+    ? 0
+    : -EINVAL;
 }
-

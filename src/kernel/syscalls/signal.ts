@@ -36,14 +36,30 @@ import type { Process } from "../process.ts";
 import { setTemporaryMask } from "../signals/deliver.ts";
 import { altStackFlags, isOnAltStack, leaveHandler } from "../signals/frame.ts";
 import { dequeueSignal, forceSignal, recalculatePending, setBlocked } from "../signals/send.ts";
-import { decodeSigInfo, encodeSigInfo, isValidSignal, makeSigInfo, type SigInfo, userSignal } from "../signals/siginfo.ts";
+import {
+  decodeSigInfo,
+  encodeSigInfo,
+  isValidSignal,
+  makeSigInfo,
+  type SigInfo,
+  userSignal,
+} from "../signals/siginfo.ts";
 import { SigSet } from "../signals/sigset.ts";
 import { NO_RESULT, type Task } from "../task.ts";
 import { defineSyscalls } from "./registry.ts";
 
 /** Flags that survive in sa_flags (UAPI_SA_FLAGS); the others read back as 0. */
 const KNOWN_FLAGS =
-  (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND | SA_EXPOSE_TAGBITS | 0x04000000) >>> 0;
+  (SA_NOCLDSTOP |
+    SA_NOCLDWAIT |
+    SA_SIGINFO |
+    SA_ONSTACK |
+    SA_RESTART |
+    SA_NODEFER |
+    SA_RESETHAND |
+    SA_EXPOSE_TAGBITS |
+    0x04000000) >>>
+  0;
 const STACK_BYTES = 24;
 
 /** sigset_t of the caller; EINVAL for a wrong size. */
@@ -88,7 +104,7 @@ function kill(k: Kernel, t: Task, pid: number, signal: number): number {
   const targets =
     pid === -1
       ? [...k.processes.values()].filter((process) => process !== t.process)
-      : [...(pid === 0 ? t.process.group : k.groups.get(-pid))?.members ?? []];
+      : [...((pid === 0 ? t.process.group : k.groups.get(-pid))?.members ?? [])];
   let result: number = -ESRCH;
   for (const process of targets) {
     const sent = sendTo(k, t, process, info());
@@ -197,7 +213,12 @@ function sigtimedwait(k: Kernel, t: Task, set: number, info: number, timeout: nu
 }
 
 /** do_sigaltstack(); `onStackAt` is the stack pointer that decides whether it is in use. */
-function setAltStack(t: Task, next: { pointer: number; flags: number; size: number }, sp: number, minimum: number): number {
+function setAltStack(
+  t: Task,
+  next: { pointer: number; flags: number; size: number },
+  sp: number,
+  minimum: number,
+): number {
   if (isOnAltStack(t, sp)) return -EPERM;
   const mode = next.flags & ~SS_AUTODISARM;
   if (mode !== SS_DISABLE && mode !== SS_ONSTACK && mode !== 0) return -EINVAL;
@@ -282,7 +303,9 @@ export const SIGNAL_SYSCALLS = defineSyscalls({
   tkill: {
     args: "tid sig",
     run: (k, t, tid, signal) =>
-      (tid | 0) <= 0 ? -EINVAL : tkill(k, t, 0, tid | 0, userSignal(signal | 0, t.process.pid, t.credentials.uid, SI_TKILL)),
+      (tid | 0) <= 0
+        ? -EINVAL
+        : tkill(k, t, 0, tid | 0, userSignal(signal | 0, t.process.pid, t.credentials.uid, SI_TKILL)),
   },
   tgkill: {
     args: "tgid tid sig",
@@ -291,7 +314,10 @@ export const SIGNAL_SYSCALLS = defineSyscalls({
         ? -EINVAL
         : tkill(k, t, tgid | 0, tid | 0, userSignal(signal | 0, t.process.pid, t.credentials.uid, SI_TKILL)),
   },
-  rt_sigqueueinfo: { args: "pid sig info:ptr", run: (k, t, pid, signal, info) => queueInfo(k, t, pid | 0, signal | 0, info) },
+  rt_sigqueueinfo: {
+    args: "pid sig info:ptr",
+    run: (k, t, pid, signal, info) => queueInfo(k, t, pid | 0, signal | 0, info),
+  },
   rt_tgsigqueueinfo: {
     args: "tgid tid sig info:ptr",
     run: (k, t, tgid, tid, signal, info) => {

@@ -1,11 +1,5 @@
 // System calls about the machine as a whole, its architecture, and what is refused: uname, sysinfo, getrandom, prctl, hwprobe, ...
-import {
-  EFAULT,
-  EINVAL,
-  EOPNOTSUPP,
-  EPERM,
-  ESRCH,
-} from "../../abi/errno.ts";
+import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../abi/errno.ts";
 import { PAGE_SIZE, USER_END } from "../../arch/sv39.ts";
 import { decodeUtf8, encodeUtf8 } from "../../util/utf8.ts";
 import { mayAccess } from "../access.ts";
@@ -209,7 +203,10 @@ export const SYSTEM_SYSCALLS = defineSyscalls({
     },
   },
   sysinfo: { args: "info:ptr", run: (k, t, address) => sysinfo(k, t, address) },
-  getrandom: { args: "buf:ptr count flags:flags", run: (k, t, address, length, flags) => getrandom(k, t, address, length, flags >>> 0) },
+  getrandom: {
+    args: "buf:ptr count flags:flags",
+    run: (k, t, address, length, flags) => getrandom(k, t, address, length, flags >>> 0),
+  },
   getcpu: {
     args: "cpu:ptr node:ptr cache:ptr",
     run: (_k, t, cpu, node) => {
@@ -226,15 +223,22 @@ export const SYSTEM_SYSCALLS = defineSyscalls({
   personality: { args: "persona:hex", run: (_k, t, value) => personality(t, value) },
   rseq: {
     args: "rseq:ptr len flags:flags sig:hex",
-    run: (_k, t, address, length, flags, signature) => registerRseq(t, address, length >>> 0, flags | 0, signature >>> 0),
+    run: (_k, t, address, length, flags, signature) =>
+      registerRseq(t, address, length >>> 0, flags | 0, signature >>> 0),
   },
   riscv_hwprobe: {
     args: "pairs:ptr count cpusetsize cpus:ptr flags:flags",
     run: (_k, t, pairs, count, cpuBytes, cpus, flags) => hardwareProbe(t, pairs, count, cpuBytes, cpus, flags >>> 0),
   },
   // The hart drops translated code when its frame is written (I14); instruction fetch is always coherent.
-  riscv_flush_icache: { args: "start:ptr end:ptr flags:flags", run: (_k, _t, _start, _end, flags) => ((flags & ~1) !== 0 ? -EINVAL : 0) },
-  syslog: { args: "type buf:ptr len", run: (k, t, type, address, length) => syslog(k, t, type | 0, address, length | 0) },
+  riscv_flush_icache: {
+    args: "start:ptr end:ptr flags:flags",
+    run: (_k, _t, _start, _end, flags) => ((flags & ~1) !== 0 ? -EINVAL : 0),
+  },
+  syslog: {
+    args: "type buf:ptr len",
+    run: (k, t, type, address, length) => syslog(k, t, type | 0, address, length | 0),
+  },
   kcmp: {
     args: "pid1 pid2 type idx1 idx2",
     run: (k, t, pid1, pid2, type, index1, index2) => kcmp(k, t, pid1 | 0, pid2 | 0, type | 0, index1, index2),
@@ -248,11 +252,14 @@ export const SYSTEM_SYSCALLS = defineSyscalls({
   acct: { args: "name:path", partly: "no accounting: EPERM", run: () => -EPERM },
   swapon: { args: "path:path flags:flags", partly: "swap is given to the machine: EPERM", run: () => -EPERM },
   swapoff: { args: "path:path", partly: "swap is given to the machine: EPERM", run: () => -EPERM },
-  perf_event_open: { args: "attr:ptr pid cpu group:fd flags:flags", partly: "no counters: EOPNOTSUPP", run: () => -EOPNOTSUPP },
+  perf_event_open: {
+    args: "attr:ptr pid cpu group:fd flags:flags",
+    partly: "no counters: EOPNOTSUPP",
+    run: () => -EOPNOTSUPP,
+  },
   bpf: { args: "cmd attr:ptr size", partly: "EPERM", run: () => -EPERM },
   init_module: { args: "image:ptr len params:ptr", partly: "EPERM", run: () => -EPERM },
   finit_module: { args: "fd:fd params:ptr flags:flags", partly: "EPERM", run: () => -EPERM },
   delete_module: { args: "name:ptr flags:flags", partly: "EPERM", run: () => -EPERM },
   kexec_load: { args: "entry:ptr nr segments:ptr flags:flags", partly: "EPERM", run: () => -EPERM },
 });
-

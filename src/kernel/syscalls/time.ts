@@ -1,17 +1,19 @@
 // System calls about time: clocks, sleeping, interval timers and POSIX timers.
-import {
-  EAGAIN,
-  EFAULT,
-  EINVAL,
-  EOPNOTSUPP,
-  EPERM,
-  ERESTART_RESTARTBLOCK,
-  ERESTARTNOHAND,
-} from "../../abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from "../../abi/errno.ts";
 import { NSIG, SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID } from "../../abi/signal.ts";
 import { CAP_SYS_TIME, capable } from "../credentials.ts";
 import { IntervalTimer } from "../interval-timers.ts";
-import { fetchBytes, fetchTimespecNs, get64, set64, setTimespec, storeBytes, storeU32, timespecNs, viewOf } from "../ipc/user-memory.ts";
+import {
+  fetchBytes,
+  fetchTimespecNs,
+  get64,
+  set64,
+  setTimespec,
+  storeBytes,
+  storeU32,
+  timespecNs,
+  viewOf,
+} from "../ipc/user-memory.ts";
 import type { Kernel } from "../kernel.ts";
 import { errno } from "../linux-error.ts";
 import {
@@ -125,7 +127,7 @@ function clockNanosleep(k: Kernel, t: Task, id: number, flags: number, request: 
   return sleep(k, t, deadline, remaining, absolute);
 }
 
-function fetchTimevalNs(t: Task, view: DataView, offset: number): number {
+function timevalNs(view: DataView, offset: number): number {
   const seconds = get64(view, offset);
   const microseconds = get64(view, offset + 8);
   if (seconds < 0 || microseconds < 0 || microseconds >= 1e6) throw errno(EINVAL);
@@ -152,8 +154,8 @@ function setitimer(t: Task, which: number, next: number, old: number): number {
   if (next === 0) timer.set(0, 0);
   else {
     const view = viewOf(fetchBytes(t, next, 32));
-    const interval = fetchTimevalNs(t, view, 0);
-    timer.set(fetchTimevalNs(t, view, 16), interval);
+    const interval = timevalNs(view, 0);
+    timer.set(timevalNs(view, 16), interval);
   }
   if (old !== 0) storeInterval(t, old, before);
   return 0;
@@ -179,7 +181,8 @@ function timerCreate(k: Kernel, t: Task, clockId: number, event: number, idAddre
   const clock = selectClock(k, t, clockId);
   if (clockId === CLOCK_REALTIME_COARSE || clockId === CLOCK_MONOTONIC_COARSE || clockId === 4) return -EOPNOTSUPP;
   const { process } = t;
-  while (process.posixTimers.has(process.nextPosixTimerId)) process.nextPosixTimerId = (process.nextPosixTimerId + 1) & 0x7fffffff;
+  while (process.posixTimers.has(process.nextPosixTimerId))
+    process.nextPosixTimerId = (process.nextPosixTimerId + 1) & 0x7fffffff;
   if (process.posixTimers.size >= 65536) return -EAGAIN;
   const id = process.nextPosixTimerId++;
   const timer = new PosixTimer(k, id, process, clock, fetchEvent(k, t, event, id));
@@ -226,7 +229,7 @@ function times(k: Kernel, t: Task, address: number): number {
   if (address !== 0) {
     const bytes = new Uint8Array(32);
     const view = viewOf(bytes);
-    [userNs, systemNs, childUserNs, childSystemNs].forEach((ns, i) => set64(view, i * 8, toTicks(ns)));
+    for (const [i, ns] of [userNs, systemNs, childUserNs, childSystemNs].entries()) set64(view, i * 8, toTicks(ns));
     storeBytes(t, address, bytes);
   }
   return toTicks(k.clock.monotonicNs());
@@ -310,7 +313,10 @@ export const TIME_SYSCALLS = defineSyscalls({
     },
   },
   setitimer: { args: "which new:ptr old:ptr", run: (_k, t, which, next, old) => setitimer(t, which | 0, next, old) },
-  timer_create: { args: "clockid event:ptr timerid:ptr", run: (k, t, id, event, out) => timerCreate(k, t, id | 0, event, out) },
+  timer_create: {
+    args: "clockid event:ptr timerid:ptr",
+    run: (k, t, id, event, out) => timerCreate(k, t, id | 0, event, out),
+  },
   timer_settime: {
     args: "timerid flags:flags new:ptr old:ptr",
     run: (k, t, id, flags, next, old) => timerSetTime(k, t, id | 0, flags | 0, next, old),
