@@ -16,6 +16,9 @@ import { PageMap } from "./page-cache.ts";
 import { zapCachePages, zapRange } from "./range-operations.ts";
 import type { Vma } from "./vma.ts";
 
+/** More than moving bytes into one page takes: the page, and the faults on two pages of the caller. */
+const FRAMES_PER_WRITE = 16;
+
 export abstract class MemoryObject {
   protected readonly mm: MemoryManager;
   readonly id: number;
@@ -190,11 +193,13 @@ export abstract class MemoryObject {
     let at = offset;
     let failed = 0;
     while (io.remaining > 0 && failed === 0) {
-      const moved = this.writeInPage(io, at);
+      // A page that reclaim writes out is cut at the size: before any may be, the size must cover what was moved.
+      if (at > offset && at > this.size && !this.mm.allocator.hasSpare(FRAMES_PER_WRITE)) failed = this.resize(at);
+      const moved = failed === 0 ? this.writeInPage(io, at) : failed;
       if (moved <= 0) failed = moved === 0 ? -EFAULT : moved;
       else at += moved;
     }
-    if (at > this.size) {
+    if (at > offset && at > this.size) {
       const grown = this.resize(at);
       if (grown < 0) return grown;
     }
