@@ -70,7 +70,7 @@ test("level, edge and one-shot on a pipe", () => {
   expect(ready(t, epoll)).toEqual([[P.POLLHUP, 6]]);
   r.release();
   expect(ready(t, epoll)).toEqual([]);
-  expect(epoll.describe()).toBe("");
+  expect(epoll.fdInfo()).toBe("");
 });
 
 test("edges of a socket", () => {

@@ -241,7 +241,7 @@ export class EpollFile extends AnonymousFile {
   }
 
   /** /proc/PID/fdinfo: one line per watched descriptor. */
-  describe(): string {
+  override fdInfo(): string {
     let text = "";
     for (const byFd of this.items.values()) {
       for (const item of byFd.values()) {

@@ -80,6 +80,11 @@ export class EventFile extends AnonymousFile {
     return mask;
   }
 
+  override fdInfo(): string {
+    const count = (this.high * TWO_32 + this.low).toString(16).padStart(16);
+    return `eventfd-count: ${count}\neventfd-semaphore: ${this.semaphore ? 1 : 0}\n`;
+  }
+
   override pollQueues(): readonly WaitQueue[] {
     return [this.readQueue, this.writeQueue];
   }

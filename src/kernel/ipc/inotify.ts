@@ -197,6 +197,15 @@ export class InotifyFile extends AnonymousFile {
     return this.events.length > 0 ? POLLIN | POLLRDNORM : 0;
   }
 
+  override fdInfo(): string {
+    let text = "";
+    for (const { descriptor, inode, mask } of this.byDescriptor.values()) {
+      const hex = (value: number) => (value >>> 0).toString(16);
+      text += `inotify wd:${hex(descriptor)} ino:${inode.ino.toString(16)} sdev:${hex(inode.fs.dev)} mask:${hex(mask)} ignored_mask:0\n`;
+    }
+    return text;
+  }
+
   override pollQueues(): readonly WaitQueue[] {
     return [this.queue];
   }

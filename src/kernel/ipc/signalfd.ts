@@ -70,9 +70,10 @@ export class SignalFile extends AnonymousFile {
     return t === null ? NO_QUEUES : [t.process.signals.queue];
   }
 
-  /** The wanted set, for /proc/PID/fdinfo. */
-  get mask(): SigSet {
-    return complement(this.unwanted);
+  override fdInfo(): string {
+    const { low, high } = complement(this.unwanted);
+    const hex = (half: number) => (half >>> 0).toString(16).padStart(8, "0");
+    return `sigmask:\t${hex(high)}${hex(low)}\n`;
   }
 }
 

@@ -108,6 +108,12 @@ export class TimerFile extends AnonymousFile implements Timer {
     return this.ticks > 0 ? POLLIN | POLLRDNORM : 0;
   }
 
+  override fdInfo(): string {
+    const { leftNs, intervalNs } = this.get();
+    const pair = (ns: number) => `(${Math.floor(ns / 1e9)}, ${ns % 1e9})`;
+    return `clockid: ${this.clockId}\nticks: ${this.ticks}\nsettime flags: 00\nit_value: ${pair(leftNs)}\nit_interval: ${pair(intervalNs)}\n`;
+  }
+
   override pollQueues(): readonly WaitQueue[] {
     return [this.queue];
   }

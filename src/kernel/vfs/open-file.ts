@@ -94,6 +94,11 @@ export abstract class OpenFile implements AreaFile {
     return `anon_inode:[${this.inode.ino}]`;
   }
 
+  /** Further lines of /proc/PID/fdinfo/N (f_op->show_fdinfo). */
+  fdInfo(): string {
+    return "";
+  }
+
   get dev(): number {
     return this.inode.fs.dev;
   }

@@ -77,7 +77,7 @@ class FdDirectory extends ProcDynamicDirectory {
       return new ProcText(this.fs, () => {
         const file = task.files.find(fd);
         return file
-          ? `pos:\t${file.position}\nflags:\t0${file.flags.toString(8)}\nmnt_id:\t${file.path?.mount.id ?? 0}\nino:\t${file.ino}\n`
+          ? `pos:\t${file.position}\nflags:\t0${file.flags.toString(8)}\nmnt_id:\t${file.path?.mount.id ?? 0}\nino:\t${file.ino}\n${file.fdInfo()}`
           : "";
       });
     }
