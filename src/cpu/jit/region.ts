@@ -356,20 +356,24 @@ class RegionBuilder {
       this.leaveAtNpc();
       return;
     }
-    const hash = perfectHash(nodes.map(start));
+    const { size, shift } = bestHash(nodes.map(start));
+    const groups = new Map<number, number[]>();
+    for (const node of nodes) {
+      const slot = (start(node) >>> shift) & (size - 1);
+      groups.set(slot, [...(groups.get(slot) ?? []), node]);
+    }
     f.block(VOID, (none) => {
-      const slots: Label[] = new Array(hash.size).fill(none);
-      const ladder = [...nodes].reverse();
-      for (const node of ladder) slots[hash.slot(start(node))] = f.open(0x02, VOID);
+      const slots: Label[] = new Array(size).fill(none);
+      for (const slot of [...groups.keys()].reverse()) slots[slot] = f.open(0x02, VOID);
       f.get(this.target)
-        .i32(hash.shift)
+        .i32(shift)
         .op("i32_shr_u")
-        .i32(hash.size - 1)
+        .i32(size - 1)
         .op("i32_and")
         .brTable(slots, none);
-      for (const node of nodes) {
+      for (const group of groups.values()) {
         f.close();
-        f.get(this.target).i32(start(node)).op("i32_eq").brIf(this.blockLabels[node]);
+        for (const node of group) f.get(this.target).i32(start(node)).op("i32_eq").brIf(this.blockLabels[node]);
         f.br(none);
       }
     });
@@ -377,14 +381,20 @@ class RegionBuilder {
   }
 }
 
-/** The smallest window of bits that tells all the offsets apart. */
-function perfectHash(offsets: readonly number[]): { size: number; shift: number; slot: (offset: number) => number } {
-  for (let size = 4; ; size *= 2) {
-    for (let shift = 1; shift < 8; shift++) {
-      const slot = (offset: number) => (offset >>> shift) & (size - 1);
-      if (new Set(offsets.map(slot)).size === offsets.length) return { size, shift, slot };
+/** Of the windows of bits that make twice as many slots as offsets, the one whose fullest slot is emptiest. */
+function bestHash(offsets: readonly number[]): { size: number; shift: number } {
+  const size = 2 ** Math.ceil(Math.log2(offsets.length * 2));
+  let best = { shift: 1, fullest: Number.POSITIVE_INFINITY };
+  for (let shift = 1; shift < 8; shift++) {
+    const counts = new Map<number, number>();
+    for (const offset of offsets) {
+      const slot = (offset >>> shift) & (size - 1);
+      counts.set(slot, (counts.get(slot) ?? 0) + 1);
     }
+    const fullest = Math.max(...counts.values());
+    if (fullest < best.fullest) best = { shift, fullest };
   }
+  return { size, shift: best.shift };
 }
 
 /** Whether the instruction does nothing but write rd. */
