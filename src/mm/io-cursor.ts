@@ -94,7 +94,7 @@ export class BytesCursor implements IoCursor {
 }
 
 /** A loop below a size where making a view would cost more than the copy. */
-const LOOP_BYTES = 64;
+const LOOP_BYTES = 32;
 
 /** target[to, to + count) = source[from, from + count). */
 export function copyBytes(source: Uint8Array, from: number, target: Uint8Array, to: number, count: number): void {
