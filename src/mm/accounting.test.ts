@@ -120,7 +120,6 @@ describe("accounting", () => {
     expect(en(space.clearReferences(3))).toBe("OK");
     expect(space.statistics(space.areas.find(p)!).referenced).toBe(1);
     space.munmap(p, 4 * P);
-    space.noteResidentPeak();
     expect(space.peakResidentPages).toBe(4);
     space.clearReferences(5);
     expect(space.peakResidentPages).toBe(0);

@@ -208,7 +208,7 @@ export function pagemapEntry(space: AddressSpace, vpn: number, out: Uint32Array)
 /** /proc/PID/clear_refs: 1 all, 2 anonymous, 3 file areas: forget references; 4 soft-dirty (none kept); 5 reset VmHWM. 0 or -EINVAL. */
 export function clearReferences(space: AddressSpace, kind: number): number {
   if (!(kind >= 1 && kind <= 5)) return -EINVAL;
-  if (kind === 5) space.peakResidentPages = space.residentPages;
+  if (kind === 5) space.resetResidentPeak();
   if (kind > 3) return 0;
   for (let area = space.areas.first; area !== null; area = area.next) {
     if (kind === 1 || (kind === 2) === (area.file === null)) clearAreaReferences(space, area);

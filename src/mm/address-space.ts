@@ -9,7 +9,7 @@ import type { Pfn } from "../util/brand.ts";
 import { type AreaStatistics, areaStatistics, clearReferences, pagemapEntry } from "./accounting.ts";
 import { madvise } from "./advise.ts";
 import { brk } from "./brk.ts";
-import type { Access, AreaFile, FaultResult } from "./contracts.ts";
+import type { Access, FaultResult } from "./contracts.ts";
 import { handleFault } from "./fault.ts";
 import { expandDown } from "./grow-stack.ts";
 import type { MemoryManager } from "./memory-manager.ts";
@@ -116,8 +116,6 @@ export class AddressSpace {
   stackPages = 0;
   execPages = 0;
   lockedPages = 0;
-  /** VmHWM in pages: raised by whoever adds to `counters` (see noteResidentPeak) and by readers. */
-  peakResidentPages = 0;
   /** mlockall(MCL_FUTURE): VM_LOCKED and VM_LOCKONFAULT given to every new area (mm->def_flags). */
   defaultFlags = 0;
   /** vm.mmap_min_addr in bytes. */
@@ -127,6 +125,7 @@ export class AddressSpace {
   /** False once the space has been torn down. */
   alive = true;
   private lastAnonVma = 0;
+  private residentPeak = 0;
 
   /** Precondition: one frame is reserved, for the root table. Made by MemoryManager.createSpace() and forkSpace(). */
   constructor(mm: MemoryManager, id: number) {
@@ -178,11 +177,21 @@ export class AddressSpace {
     return ++this.lastAnonVma;
   }
 
-  /** update_hiwater_rss(): to be called before resident pages are taken away, and by readers. */
+  /** update_hiwater_rss(): to be called before resident pages are taken away. */
   noteResidentPeak(): void {
-    const { anonymous, file, shmem } = this.counters;
-    const now = anonymous + file + shmem;
-    if (now > this.peakResidentPages) this.peakResidentPages = now;
+    const now = this.residentPages;
+    if (now > this.residentPeak) this.residentPeak = now;
+  }
+
+  /** The most pages that were ever resident at once (VmHWM). */
+  get peakResidentPages(): number {
+    this.noteResidentPeak();
+    return this.residentPeak;
+  }
+
+  /** reset_mm_hiwater_rss(). */
+  resetResidentPeak(): void {
+    this.residentPeak = this.residentPages;
   }
 
   /** vm_stat_account(). `pages` may be negative. */
@@ -326,5 +335,3 @@ function floorToPage(bytes: number): number {
 export function isAccessible(flags: number): boolean {
   return (flags & VM_ACCESS_FLAGS) !== 0;
 }
-
-export type { AreaFile, MmapRequest };

@@ -112,7 +112,6 @@ function changeFlags(_space: AddressSpace, area: V.Vma, firstVpn: number, endVpn
 
 function dropPages(space: AddressSpace, area: V.Vma, firstVpn: number, endVpn: number, forbidden: number): number {
   if (area.flags & forbidden) return -EINVAL;
-  space.noteResidentPeak();
   zapRange(space.mm, space, firstVpn, endVpn);
   return 0;
 }

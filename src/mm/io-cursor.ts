@@ -100,6 +100,8 @@ const LOOP_BYTES = 32;
 export function copyBytes(source: Uint8Array, from: number, target: Uint8Array, to: number, count: number): void {
   if (count <= LOOP_BYTES) {
     for (let i = 0; i < count; i++) target[to + i] = source[from + i];
+  } else if (source === target) {
+    target.copyWithin(to, from, from + count);
   } else {
     target.set(source.subarray(from, from + count), to);
   }

@@ -36,7 +36,6 @@ export function unmapPages(space: AddressSpace, firstVpn: number, endVpn: number
   if (area.startVpn < firstVpn) area = splitArea(area, firstVpn);
   const first = area.startVpn;
   let end = first;
-  space.noteResidentPeak();
   for (let at: Vma | null = area; at !== null && at.startVpn < endVpn; ) {
     if (at.endVpn > endVpn) splitArea(at, endVpn);
     const next: Vma | null = at.next;
@@ -62,7 +61,6 @@ function forgetArea(area: Vma): void {
 
 /** exit_mmap(): every area and every page. */
 export function unmapAll(space: AddressSpace): void {
-  space.noteResidentPeak();
   zapRange(space.mm, space, 0, USER_VPN_END);
   for (let area = space.areas.first; area !== null; area = space.areas.first) forgetArea(area);
 }
