@@ -254,7 +254,9 @@ export class Model {
 
   private assert(condition: boolean, message: string): void {
     if (!condition) {
-      throw new Error(`seed ${this.options.seed}, operation ${this.result.operations}: ${message}\n${this.log.join("\n")}`);
+      throw new Error(
+        `seed ${this.options.seed}, operation ${this.result.operations}: ${message}\n${this.log.join("\n")}`,
+      );
     }
   }
 
@@ -374,9 +376,8 @@ export class Model {
     this.assert(wrong === "", `space ${process.space.id} page ${vpn}: ${wrong}`);
   }
 
-  private storeSome(process: TestProcess): void {
+  private storeSome(process: TestProcess, vpn = this.likelyVpn(process)): void {
     this.result.stores++;
-    const vpn = this.likelyVpn(process);
     const inPage = this.below(PAGE);
     const bytes = this.randomBytes(Math.min(PAGE - inPage, 1 + this.below(48)));
     const page = process.oracle.pages.get(vpn);
@@ -422,7 +423,9 @@ export class Model {
     if (from === null) flags |= MAP_ANONYMOUS;
     if (this.chance(10)) flags |= MAP_POPULATE;
     if (this.chance(20)) flags |= MAP_NORESERVE;
-    this.note(`map ${vpn}*${pages} prot ${prot} ${shared ? "shared" : "private"} object ${from?.file.ino ?? "-"}@${index}`);
+    this.note(
+      `map ${vpn}*${pages} prot ${prot} ${shared ? "shared" : "private"} object ${from?.file.ino ?? "-"}@${index}`,
+    );
     const result = process.space.mmap({
       address: vpn * PAGE,
       length: pages * PAGE,
@@ -508,7 +511,8 @@ export class Model {
     const keeps = plainAnon && oldCount === newCount && this.chance(25);
     if (keeps) flags |= MREMAP_DONTUNMAP;
     const inWindow = WINDOWS.some((w) => target >= w && target + newCount <= w + WINDOW_PAGES);
-    if ((flags & MREMAP_FIXED) === 0 || !inWindow) flags = newCount <= oldCount ? 0 : flags & ~MREMAP_FIXED & ~MREMAP_DONTUNMAP;
+    if ((flags & MREMAP_FIXED) === 0 || !inWindow)
+      flags = newCount <= oldCount ? 0 : flags & ~MREMAP_FIXED & ~MREMAP_DONTUNMAP;
     this.note(`move ${vpn}*${oldCount} -> ${target}*${newCount} flags ${flags}`);
     const result = process.space.mremap(vpn * PAGE, oldCount * PAGE, newCount * PAGE, flags, target * PAGE);
     if (result < 0) {
@@ -519,7 +523,14 @@ export class Model {
     this.moveInOracle(process, vpn, oldCount, result / PAGE, newCount, (flags & MREMAP_DONTUNMAP) !== 0);
   }
 
-  private moveInOracle(process: TestProcess, from: number, oldCount: number, to: number, newCount: number, keeps: boolean): void {
+  private moveInOracle(
+    process: TestProcess,
+    from: number,
+    oldCount: number,
+    to: number,
+    newCount: number,
+    keeps: boolean,
+  ): void {
     const { pages } = process.oracle;
     const moved: OraclePage[] = [];
     // What is cut off at the end may have holes.
@@ -576,7 +587,8 @@ export class Model {
       const want = from.oracle.read(offset, length);
       if (this.mayFailWith(got)) return;
       this.assert(got === want.length || (this.starved && got >= 0), `read: ${got}, expected ${want.length}`);
-      for (let i = 0; i < got; i++) this.assert(bytes[i] === want[i], `read: byte ${offset + i} is ${bytes[i]}, not ${want[i]}`);
+      for (let i = 0; i < got; i++)
+        this.assert(bytes[i] === want[i], `read: byte ${offset + i} is ${bytes[i]}, not ${want[i]}`);
       return;
     }
     const vpn = this.likelyVpn(process);
@@ -624,7 +636,11 @@ export class Model {
     if (tail !== 0) object.pages.get((object.size - tail) / PAGE)?.fill(0, tail);
   }
 
-  private forEachPart(base: number, length: number, visit: (vpn: number, inPage: number, count: number, done: number) => boolean): void {
+  private forEachPart(
+    base: number,
+    length: number,
+    visit: (vpn: number, inPage: number, count: number, done: number) => boolean,
+  ): void {
     for (let done = 0; done < length; ) {
       const at = base + done;
       const vpn = Math.floor(at / PAGE);
@@ -668,7 +684,13 @@ export class Model {
   private rangeBytes(process: TestProcess, base: number, length: number): Uint8Array {
     const out = new Uint8Array(length);
     this.forEachPart(base, length, (vpn, inPage, count, done) => {
-      out.set(process.oracle.pages.get(vpn)!.contents().subarray(inPage, inPage + count), done);
+      out.set(
+        process.oracle.pages
+          .get(vpn)!
+          .contents()
+          .subarray(inPage, inPage + count),
+        done,
+      );
       return true;
     });
     return out;
@@ -741,7 +763,10 @@ export class Model {
         const end = Math.min(PAGE, oracle.size - index * PAGE);
         const want = oracle.page(index);
         for (let i = 0; i < end; i++) {
-          this.assert((bytes[i] ?? 0) === want[i], `object ${file.ino} page ${index} byte ${i}: ${bytes[i]}, not ${want[i]}`);
+          this.assert(
+            (bytes[i] ?? 0) === want[i],
+            `object ${file.ino} page ${index} byte ${i}: ${bytes[i]}, not ${want[i]}`,
+          );
         }
       }
     }
@@ -760,7 +785,7 @@ export class Model {
   private adviseSome(process: TestProcess): void {
     const vpn = this.likelyVpn(process);
     const pages = this.randomPages(vpn);
-    const advice = this.pick([MADV_DONTNEED, MADV_DONTNEED, MADV_FREE, MADV_PAGEOUT, MADV_COLD, MADV_WILLNEED]);
+    const advice = this.pick([MADV_DONTNEED, MADV_FREE, MADV_FREE, MADV_PAGEOUT, MADV_COLD, MADV_WILLNEED]);
     const range: OraclePage[] = [];
     for (let i = 0; i < pages; i++) {
       const page = process.oracle.pages.get(vpn + i);
@@ -779,11 +804,16 @@ export class Model {
         page.lazy = false;
       } else if (advice === MADV_FREE && page.own !== null) page.lazy = true;
     }
+    // What is written again at once must not be dropped later.
+    if (advice === MADV_FREE) for (let i = 0; i < pages; i++) if (this.chance(40)) this.storeSome(process, vpn + i);
   }
 
   private lockSome(process: TestProcess): void {
     const locked = [...process.oracle.pages].filter(([, page]) => page.locked);
-    const all = this.processes.reduce((sum, p) => sum + [...p.oracle.pages.values()].filter((page) => page.locked).length, 0);
+    const all = this.processes.reduce(
+      (sum, p) => sum + [...p.oracle.pages.values()].filter((page) => page.locked).length,
+      0,
+    );
     if (all >= MOST_LOCKED || (locked.length > 0 && this.chance(50))) {
       if (locked.length === 0) return;
       const [vpn, page] = this.pick(locked);
@@ -803,8 +833,10 @@ export class Model {
       page.locked = false;
     } else page.locked = true;
     this.settleLockedWrite(process, vpn, Object.assign(page, {}), page.prot);
-    if (!page.locked && page.object !== null && !page.shared && page.own === null) this.settlePopulated(process, vpn, page);
-    if (page.lazy && page.locked && page.prot & PROT_WRITE) this.settleLazyPage(process, vpn, page, 0, new Uint8Array(0));
+    if (!page.locked && page.object !== null && !page.shared && page.own === null)
+      this.settlePopulated(process, vpn, page);
+    if (page.lazy && page.locked && page.prot & PROT_WRITE)
+      this.settleLazyPage(process, vpn, page, 0, new Uint8Array(0));
   }
 
   // --- the end ---
