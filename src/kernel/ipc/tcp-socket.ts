@@ -326,7 +326,12 @@ export class TcpSocket extends InetSocket {
   override shutdown(how: number): number {
     if (how < 0 || how > 2) return -E.EINVAL;
     const mode = how + 1;
-    if (this.state === "closed") return -E.ENOTCONN;
+    if (this.state === "closed") {
+      // inet_shutdown notes it all the same, to wake whoever polls for a hang-up.
+      this.shutdownState |= mode;
+      this.wakeAll();
+      return -E.ENOTCONN;
+    }
     if (this.state === "listening") {
       if ((mode & SHUTDOWN_RECEIVE) !== 0) this.stopListening();
       return 0;

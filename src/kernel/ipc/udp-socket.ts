@@ -142,11 +142,11 @@ export class UdpSocket extends InetSocket {
 
   override shutdown(how: number): number {
     if (how < 0 || how > 2) return -E.EINVAL;
-    if (this.remote === null) return -E.ENOTCONN;
+    // inet_shutdown notes it even where it answers ENOTCONN.
     this.shutdownState |= how + 1;
     this.readQueue.wake();
     this.writeQueue.wake();
-    return 0;
+    return this.remote === null ? -E.ENOTCONN : 0;
   }
 
   protected override closed(): void {
