@@ -29,6 +29,9 @@ export const KNOWN_ACCOUNTS: readonly Account[] = [
     package: "postgresql-common",
     user: { name: "postgres", home: "/var/lib/postgresql", shell: "/bin/bash", gecos: "PostgreSQL administrator" },
     group: "postgres",
+    // The first number that a sysusers allocation (from 999 down) gives; scripts outside packages count on it.
+    uid: 999,
+    gid: 999,
     joins: ["ssl-cert"],
     owns: [
       { path: "/var/lib/postgresql", mode: 0o755 },
