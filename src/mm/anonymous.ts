@@ -5,10 +5,14 @@ import type { Pfn } from "../util/brand.ts";
 import { FRAME_ANONYMOUS, FRAME_DIRTY, FRAME_SWAP_CACHE } from "./frame-table.ts";
 import type { MemoryManager } from "./memory-manager.ts";
 
-/** An anonymous frame of unspecified contents for page `vpn`, known to the policy. Precondition: reserved. */
-export function newAnonymousFrame(mm: MemoryManager, vpn: number): Pfn {
+/**
+ * An anonymous frame of unspecified contents for page `vpn`, known to the policy. `slot`: where the page comes from, or 0.
+ * Precondition: reserved.
+ */
+export function newAnonymousFrame(mm: MemoryManager, vpn: number, slot = 0): Pfn {
   const pfn = mm.allocator.allocate(FRAME_ANONYMOUS);
   mm.frames.index[pfn] = vpn;
+  mm.frames.owner[pfn] = slot;
   mm.lru.insert(pfn);
   return pfn;
 }

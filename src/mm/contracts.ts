@@ -82,14 +82,33 @@ export interface AreaFile {
 
 export type OvercommitMode = "heuristic" | "always" | "never";
 
+/** What is told about the frames that can be evicted; docs/policies.md says how to write one. */
 export interface ReclaimPolicy {
   readonly name: string;
-  /** A frame became evictable (entered the LRU) / left it / was found referenced by the kernel (read/write path). */
-  inserted(pfn: Pfn): void;
-  removed(pfn: Pfn): void;
+  /**
+   * A frame became evictable (entered the LRU). `key` names its page for as long as the page can come back after an eviction (a
+   * page of a file, a swap slot); 0: a page that was never in memory before.
+   */
+  inserted(pfn: Pfn, key?: number): void;
+  /** The frame left. `evicted`: as a victim, and `key` names its page should it come back; otherwise the page is gone. */
+  removed(pfn: Pfn, key?: number, evicted?: boolean): void;
+  /** The kernel used the frame on a task's behalf (read and write paths). */
   activated(pfn: Pfn): void;
+  /**
+   * An instruction or the kernel used the page just now. Called only where every reference is seen (the curve, and runs that
+   * record references); a live machine shows A bits instead, so a policy must work without. Implies neither activated() nor A.
+   */
+  referenced?(pfn: Pfn): void;
   /** The next frame to evict, or 0. `accessed` tests and clears the A bits of every mapping of a frame. */
   victim(accessed: (pfn: Pfn) => boolean): Pfn | 0;
+}
+
+/** Sees what the policy sees, and references by the kernel; for recorders. */
+export interface FrameObserver {
+  inserted(pfn: number): void;
+  removed(pfn: number, evicted: boolean): void;
+  /** The kernel used the frame (user copies, file reads and writes, copies of pages), repetitions included. */
+  referenced(pfn: number): void;
 }
 
 export interface MmTracer {

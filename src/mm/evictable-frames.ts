@@ -4,7 +4,7 @@
 //   EVICTABLE  in the policy         PARKED  no free swap slot, or its write failed; waits for unpark()
 //   neither    free, page table, locked (I15), or anonymous memory on a machine without swap
 import type { Pfn } from "../util/brand.ts";
-import type { ReclaimPolicy } from "./contracts.ts";
+import type { FrameObserver, ReclaimPolicy } from "./contracts.ts";
 import {
   FRAME_EVICTABLE,
   FRAME_FILE,
@@ -15,12 +15,27 @@ import {
 } from "./frame-table.ts";
 import { FrameList } from "./policy/frame-list.ts";
 
+const OBJECT_PAGES = 2 ** 32;
+
+/** Names the page in a frame beyond its stay in memory: object and index, or the swap slot (negative); 0: it has no name. */
+export function pageKey(frames: FrameTable, pfn: number): number {
+  if (frames.isCache(pfn)) return frames.owner[pfn] * OBJECT_PAGES + frames.index[pfn];
+  return -frames.owner[pfn];
+}
+
 export class EvictableFrames {
   private readonly frames: FrameTable;
   private readonly hasSwap: boolean;
   private readonly parked: FrameList;
   readonly policy: ReclaimPolicy;
   count = 0;
+  /** Frames inserted since the machine was made. */
+  insertions = 0;
+  /** Most frames that may be in the policy, or 0: as many as memory holds. Kept by MemoryManager.keepWithinLimit(). */
+  limit = 0;
+  /** The frame that is being evicted. */
+  leaving = 0;
+  observer: FrameObserver | null = null;
 
   constructor(frames: FrameTable, policy: ReclaimPolicy, hasSwap: boolean) {
     this.frames = frames;
@@ -40,14 +55,18 @@ export class EvictableFrames {
     if ((flags & FRAME_MLOCKED) !== 0) return;
     this.frames.flags[pfn] = flags | FRAME_EVICTABLE;
     this.count++;
-    this.policy.inserted(pfn as Pfn);
+    this.insertions++;
+    this.policy.inserted(pfn as Pfn, pageKey(this.frames, pfn));
+    this.observer?.inserted(pfn);
   }
 
   /** Takes the frame out of the policy or the parking place, wherever it is. */
   remove(pfn: number): void {
     const flags = this.frames.flags[pfn];
     if ((flags & FRAME_EVICTABLE) !== 0) {
-      this.policy.removed(pfn as Pfn);
+      const evicted = pfn === this.leaving;
+      this.policy.removed(pfn as Pfn, pageKey(this.frames, pfn), evicted);
+      this.observer?.removed(pfn, evicted);
       this.count--;
       this.frames.flags[pfn] &= ~FRAME_EVICTABLE;
     } else if ((flags & FRAME_PARKED) !== 0) {
@@ -68,6 +87,7 @@ export class EvictableFrames {
   }
 
   park(pfn: number): void {
+    this.leaving = 0;
     this.remove(pfn);
     this.frames.flags[pfn] |= FRAME_PARKED;
     this.parked.pushHead(pfn);

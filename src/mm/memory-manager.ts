@@ -116,16 +116,23 @@ export class MemoryManager {
 
   /**
    * Makes sure that `n` frames can be allocated, reclaiming and killing if it must. 0 or -ENOMEM. PTEs, page maps and areas
-   * that were read before this call are to be read again (hazard 1).
+   * that were read before this call are to be read again (hazard 1). `last`: also the frames kept for swap-in.
    */
-  reserveFor(asking: AddressSpace | null, n: number): number {
+  reserveFor(asking: AddressSpace | null, n: number, last = false): number {
     const { allocator, reclaimer } = this;
+    this.keepWithinLimit();
     if (allocator.freeCount >= n + allocator.lowWatermark) return 0;
     const outer = reclaimer.asking;
     reclaimer.asking = asking;
-    const got = allocator.reserve(n);
+    const got = allocator.reserve(n, last);
     reclaimer.asking = outer;
     return got ? 0 : -ENOMEM;
+  }
+
+  /** Evicts what is above lru.limit. A point like reserveFor(): nothing read before holds afterwards. */
+  keepWithinLimit(): void {
+    const { lru } = this;
+    if (lru.limit !== 0 && lru.count > lru.limit) this.reclaimer.shrinkTo(lru.limit);
   }
 
   /** An empty space with one user, or null: out of memory. */

@@ -165,6 +165,7 @@ export abstract class MemoryObject {
       if (pfn < 0) return at > offset ? at - offset : pfn;
       frames.pin(pfn);
       if (index !== this.lastTouched) lru.touch(pfn);
+      lru.observer?.referenced(pfn);
       this.lastTouched = index;
       const base = pfn * PAGE_SIZE + inPage;
       const moved = io.put(memory.bytes, base, base + want);
@@ -227,6 +228,7 @@ export abstract class MemoryObject {
       tlb.frameChanged(pfn as Pfn);
     }
     if (index !== this.lastTouched) lru.touch(pfn);
+    lru.observer?.referenced(pfn);
     this.lastTouched = index;
     frames.unpin(pfn);
     return moved;

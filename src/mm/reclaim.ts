@@ -86,11 +86,29 @@ export class Reclaimer {
     return freed;
   }
 
+  /** Evicts until the policy has no more than `most` frames, if it can. */
+  shrinkTo(most: number): void {
+    const { lru, counters, frames } = this.mm;
+    while (lru.count > most) {
+      const pfn = lru.policy.victim(this.accessed);
+      if (pfn === 0) break;
+      counters.pgscan++;
+      if (frames.pins[pfn] !== 0) {
+        lru.remove(pfn);
+        this.passedOver.push(pfn);
+      } else if (this.evict(pfn)) counters.pgsteal++;
+    }
+    while (this.passedOver.length > 0) lru.insert(this.passedOver.pop()!);
+  }
+
   /** Gives one frame up. False: it could not be, and is no longer offered by the policy (parked, or not evictable at all). */
   evict(pfn: Pfn): boolean {
-    const { frames, objects } = this.mm;
-    if (frames.kind[pfn] === FRAME_ANONYMOUS) return this.evictAnonymous(pfn);
-    return objects.get(frames.owner[pfn])!.evict(pfn);
+    const { frames, objects, lru } = this.mm;
+    lru.leaving = pfn;
+    const gone =
+      frames.kind[pfn] === FRAME_ANONYMOUS ? this.evictAnonymous(pfn) : objects.get(frames.owner[pfn])!.evict(pfn);
+    lru.leaving = 0;
+    return gone;
   }
 
   /** For MADV_PAGEOUT: evicts the frame if nothing forbids it. */

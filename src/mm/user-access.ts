@@ -29,7 +29,9 @@ function readable(space: AddressSpace, address: number): number {
   if (!(address >= 0 && address < USER_END)) return -1;
   const vpn = Math.floor(address / PAGE_SIZE);
   const pfn = space.table.frameFor(vpn, false) || faultIn(space, vpn, false);
-  return pfn === 0 ? -1 : pfn * PAGE_SIZE + (address - vpn * PAGE_SIZE);
+  if (pfn === 0) return -1;
+  space.mm.lru.observer?.referenced(pfn);
+  return pfn * PAGE_SIZE + (address - vpn * PAGE_SIZE);
 }
 
 /** Physical address of a user byte that is about to be stored to, or -1. */
@@ -38,6 +40,7 @@ function writable(space: AddressSpace, address: number): number {
   const vpn = Math.floor(address / PAGE_SIZE);
   const pfn = space.table.frameFor(vpn, true) || faultIn(space, vpn, true);
   if (pfn === 0) return -1;
+  space.mm.lru.observer?.referenced(pfn);
   space.mm.tlb.frameChanged(pfn as Pfn);
   return pfn * PAGE_SIZE + (address - vpn * PAGE_SIZE);
 }
@@ -220,6 +223,7 @@ export function accessRemote(
     if (!(user >= 0 && user < USER_END)) break;
     const pfn = remoteFrame(space, user, write, force);
     if (pfn === 0) break;
+    space.mm.lru.observer?.referenced(pfn);
     const count = Math.min(buffer.length - done, bytesToPageEnd(user));
     const physical = pfn * PAGE_SIZE + (user % PAGE_SIZE);
     if (write) {
