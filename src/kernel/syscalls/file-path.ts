@@ -366,7 +366,7 @@ function removeXattr(k: Kernel, t: Task, place: Path, name: number): number {
   const text = xattrName(t, name);
   k.vfs.requireWritableMount(place.mount);
   requireXattrAccess(t, inode, text, true);
-  inode.removeXattr(text);
+  if (!inode.removeXattr(text)) return -ENODATA;
   k.vfs.notify(IN_ATTRIB | directoryBit(inode), place.dentry);
   return 0;
 }
@@ -440,7 +440,7 @@ export const filePathSyscalls = defineSyscalls({
   },
   renameat2: {
     args: "olddirfd:fd oldpath:str newdirfd:fd newpath:str flags:hex",
-    partly: "RENAME_WHITEOUT; RENAME_EXCHANGE on host folders (EINVAL)",
+    partly: "RENAME_WHITEOUT",
     run: (k, t, fromFd, from, toFd, to, flags) => {
       renamePath(k.vfs, t, fromFd | 0, fetchPath(t, from), toFd | 0, fetchPath(t, to), flags | 0);
       return 0;

@@ -23,6 +23,7 @@ import type { OpenFile } from "./open-file.ts";
 import { asDeviceError, readHost } from "./overlayfs.ts";
 import type { Path } from "./path.ts";
 import { initOwner } from "./permissions.ts";
+import { Xattrs } from "./xattrs.ts";
 
 export interface BaseFsOptions {
   writable: boolean;
@@ -95,6 +96,8 @@ export class BaseInode extends Inode {
   private data: MemoryObject | null = null;
   /** What the host said last, to notice changes by others. */
   private hostMtime = "";
+  /** When the host made it, by the host's clock: the guest's may differ. */
+  private hostBirth = "";
   /** The host's size or mtime moved by our own doing since. */
   private selfChanged = false;
   private timesDirty = false;
@@ -102,6 +105,7 @@ export class BaseInode extends Inode {
   private lateError = 0;
   /** mode, uid or gid are ours: the host could not take them. */
   private ownAttributes = false;
+  private xattrs: Xattrs | null = null;
   /** Pipes, sockets and devices made here: the host never sees them. */
   private special: Map<string, BaseInode> | null = null;
 
@@ -117,6 +121,7 @@ export class BaseInode extends Inode {
     this.statSize = stat.sizeBytes;
     this.statBlocks = stat.blocks;
     this.hostMtime = changeMark(stat);
+    this.hostBirth = birthMark(stat);
   }
 
   private takeTimes(stat: HostStat): void {
@@ -130,11 +135,7 @@ export class BaseInode extends Inode {
 
   /** False when the host gave the number of a deleted file to a new one. */
   isSameFile(stat: HostStat): boolean {
-    return (
-      (stat.mode & S_IFMT) === (this.mode & S_IFMT) &&
-      stat.btimeSeconds === this.btimeSeconds &&
-      stat.btimeNanoseconds === this.btimeNanoseconds
-    );
+    return (stat.mode & S_IFMT) === (this.mode & S_IFMT) && birthMark(stat) === this.hostBirth;
   }
 
   /** Seen again under `node`, perhaps another hard link. */
@@ -457,8 +458,10 @@ export class BaseInode extends Inode {
     const moved = child as BaseInode;
     const toDir = to as BaseInode;
     const replaced = target as BaseInode | null;
-    // Node offers no renameat2; a file system without RENAME_EXCHANGE answers EINVAL.
-    if ((flags & RENAME_EXCHANGE) !== 0) throw errno(EINVAL);
+    if ((flags & RENAME_EXCHANGE) !== 0 && replaced !== null) {
+      this.exchange(name, moved, toDir, toName, replaced);
+      return;
+    }
     if (replaced?.special != null && replaced.special.size > 0) throw errno(ENOTEMPTY);
     if (moved.node.key === "") {
       if (replaced !== null && replaced.node.key !== "") this.fs.host.unlink(toDir.node, toName);
@@ -483,6 +486,30 @@ export class BaseInode extends Inode {
     moved.touchChanged();
     this.changedNames(moved.isDirectory ? -1 : 0);
     toDir.changedNames(moved.isDirectory ? 1 : 0);
+  }
+
+  /** Hosts offer no renameat2 through Node: three renames do it, so a crash of the host may leave the name in between. */
+  private exchange(name: string, moved: BaseInode, to: BaseInode, toName: string, other: BaseInode): void {
+    if (moved.node.key === "" || other.node.key === "") throw errno(EINVAL);
+    const { host } = this.fs;
+    const between = `.faultline-exchange-${moved.ino}`;
+    host.rename(this.node, name, this.node, between);
+    try {
+      host.rename(to.node, toName, this.node, name);
+    } catch (error) {
+      host.rename(this.node, between, this.node, name);
+      throw error;
+    }
+    host.rename(this.node, between, to.node, toName);
+    moved.node.parent = to.node;
+    moved.node.name = toName;
+    other.node.parent = this.node;
+    other.node.name = name;
+    const delta = (other.isDirectory ? 1 : 0) - (moved.isDirectory ? 1 : 0);
+    moved.touchChanged();
+    other.touchChanged();
+    this.changedNames(delta);
+    to.changedNames(-delta);
   }
 
   override openDirectory(_t: Task): DirectoryStream {
@@ -525,6 +552,28 @@ export class BaseInode extends Inode {
     }
   }
 
+  // Kept for the run only: a host's attributes may mean something to the host (security.capability).
+
+  override getXattr(name: string): Uint8Array | null {
+    return this.xattrs === null ? NO_XATTRS.get(name) : this.xattrs.get(name);
+  }
+
+  override setXattr(name: string, value: Uint8Array): void {
+    this.xattrs ??= new Xattrs();
+    this.xattrs.set(name, value);
+    this.touchChanged();
+  }
+
+  override removeXattr(name: string): boolean {
+    if (!(this.xattrs ?? NO_XATTRS).remove(name)) return false;
+    this.touchChanged();
+    return true;
+  }
+
+  override listXattrs(): string[] {
+    return this.xattrs?.list() ?? [];
+  }
+
   /** What fails only because Faultline is not root on the host is remembered instead. */
   private tryOnHost(operation: () => void): void {
     try {
@@ -535,6 +584,12 @@ export class BaseInode extends Inode {
       this.ownAttributes = true;
     }
   }
+}
+
+const NO_XATTRS = new Xattrs();
+
+function birthMark(stat: HostStat): string {
+  return `${stat.btimeSeconds}:${stat.btimeNanoseconds}`;
 }
 
 function changeMark(stat: HostStat): string {

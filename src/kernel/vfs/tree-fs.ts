@@ -1,6 +1,6 @@
 // File trees that live in memory: directories, links, symbolic links, nodes and extended attributes. tmpfs.ts and overlayfs.ts
 // say where the data of regular files is kept and, for the overlay, what lies underneath.
-import { EEXIST, EINVAL, EISDIR, ENODATA, ENOSPC, ENOTDIR, ENOTEMPTY, EOPNOTSUPP } from "../../abi/errno.ts";
+import { EEXIST, EINVAL, EISDIR, ENOSPC, ENOTDIR, ENOTEMPTY } from "../../abi/errno.ts";
 import { RENAME_EXCHANGE } from "../../abi/fcntl.ts";
 import { directoryEntryType, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "../../abi/stat.ts";
 import type { MemoryObject } from "../../mm/memory-object.ts";
@@ -10,6 +10,7 @@ import { ListedDirectory } from "./directory-file.ts";
 import { type DirectoryEntry, type DirectoryStream, FileSystem, Inode } from "./inode.ts";
 import { utf8Length } from "./namei.ts";
 import { initOwner } from "./permissions.ts";
+import { Xattrs } from "./xattrs.ts";
 
 export abstract class TreeFileSystem extends FileSystem {
   abstract override readonly root: TreeInode;
@@ -43,7 +44,7 @@ export abstract class TreeInode extends Inode {
   entries: Map<string, TreeInode> | null;
   /** The text of a symbolic link. */
   target = "";
-  private xattrs: Map<string, Uint8Array> | null = null;
+  private xattrs: Xattrs | null = null;
   private data: MemoryObject | null = null;
 
   constructor(fs: TreeFileSystem, mode: number, ino?: number) {
@@ -239,33 +240,25 @@ export abstract class TreeInode extends Inode {
     data.release();
   }
 
-  // Extended attributes: user.*, trusted.* and security.* are kept; ACLs are not implemented (as a mount with noacl).
-
-  private requireXattrName(name: string): void {
-    if (/^(user|trusted|security)\../.test(name)) return;
-    throw errno(EOPNOTSUPP);
-  }
-
   override getXattr(name: string): Uint8Array | null {
-    this.requireXattrName(name);
-    return this.xattrs?.get(name) ?? null;
+    return this.xattrs === null ? NO_XATTRS.get(name) : this.xattrs.get(name);
   }
 
   override setXattr(name: string, value: Uint8Array): void {
-    this.requireXattrName(name);
-    this.xattrs ??= new Map();
+    this.xattrs ??= new Xattrs();
     this.xattrs.set(name, value);
     this.touchChanged();
   }
 
   override removeXattr(name: string): boolean {
-    this.requireXattrName(name);
-    if (this.xattrs === null || !this.xattrs.delete(name)) throw errno(ENODATA);
+    if (!(this.xattrs ?? NO_XATTRS).remove(name)) return false;
     this.touchChanged();
     return true;
   }
 
   override listXattrs(): string[] {
-    return this.xattrs === null ? [] : [...this.xattrs.keys()];
+    return this.xattrs?.list() ?? [];
   }
 }
+
+const NO_XATTRS = new Xattrs();

@@ -17,6 +17,7 @@ import {
   AT_FDCWD,
   MS_NODEV,
   O_ACCMODE,
+  O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
@@ -370,7 +371,7 @@ function normalizedOpenFlags(flags: number): number {
   } else if ((flags & (O_CREAT | O_DIRECTORY)) === (O_CREAT | O_DIRECTORY)) {
     throw errno(EINVAL);
   }
-  return (flags & O_CREAT) !== 0 && (flags & O_EXCL) !== 0 ? flags | O_NOFOLLOW : flags;
+  return flags & ~O_CLOEXEC;
 }
 
 /** ACC_MODE(): access 3 asks for both permissions but gives neither. */
