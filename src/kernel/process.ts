@@ -159,7 +159,7 @@ export function threadUsage(task: Task): Usage {
   usage.systemNs = task.systemNs;
   usage.minorFaults = task.minorFaults;
   usage.majorFaults = task.majorFaults;
-  usage.maxResidentPages = task.space.peakResidentPages;
+  usage.maxResidentPages = Math.max(task.space.peakResidentPages, task.space.residentPages);
   usage.voluntarySwitches = task.voluntarySwitches;
   usage.involuntarySwitches = task.involuntarySwitches;
   return usage;

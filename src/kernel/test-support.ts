@@ -6,8 +6,8 @@ import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
 import { Kernel, type KernelConfig, type StepResult } from "./kernel.ts";
 import type { Process } from "./process.ts";
 import { HostInputFile, HostOutputFile } from "./tty/console.ts";
-import { makeDirectory } from "./vfs/vfs-change.ts";
 import { kernelTask, mountTree } from "./vfs/standard-mounts.ts";
+import { makeDirectory } from "./vfs/vfs-change.ts";
 
 const STEP_INSTRUCTIONS = 1_000_000;
 
