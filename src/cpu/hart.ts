@@ -12,8 +12,8 @@ import {
   FAULT_ADDRESS,
   FCSR,
   FUEL_LEFT,
+  LAST_REFERENCED,
   makeLayout,
-  PC,
   RESERVATION,
   ROOT_POINTER,
   THREAD_STATE_BYTES,
@@ -25,6 +25,9 @@ import { HartTlb } from "./tlb.ts";
 const INSTRUCTIONS_PER_CALL = 200_000;
 /** Between two samples of the program counter. */
 const INSTRUCTIONS_PER_SAMPLE = 20_000;
+
+/** Runs about so many instructions and answers why it stopped. */
+type Run = (fuel: number) => number;
 
 /** Interpreters by the shape of linear memory. */
 const compiled = new Map<string, WebAssembly.Module>();
@@ -40,6 +43,12 @@ export interface HartOptions {
   translate?: boolean | "always";
   /** The answer of Hart.compile() for the same ramBytes and decodePages. */
   module?: WebAssembly.Module;
+  /**
+   * Hears of every page that an instruction touches, in program order, as (frame, REFERENCE_* of memory-functions.ts), before
+   * the access; immediate repetitions are left out, and an access that faults is not reported until it succeeds. Costs about a
+   * factor of ten: nothing is translated and no data access uses the TLB.
+   */
+  onReference?: (pfn: number, kind: number) => void;
 }
 
 export class Hart {
@@ -54,25 +63,32 @@ export class Hart {
   private readonly pool: DecodePool;
   /** Translations of hot code; null: interpret everything. */
   readonly codeCache: CodeCache | null = null;
-  private readonly call: (fuel: number) => number;
+  private readonly call: Run;
+  /** The interpreter that records jumps, made when first needed. */
+  private recorder: Run | null = null;
+  private readonly instantiateRecorder: () => Run;
+  /** Instructions until the program counter is sampled. */
+  private untilSample = INSTRUCTIONS_PER_SAMPLE;
   private current: CpuContext | null = null;
   private spaceId = -1;
   private rootPfn = -1;
   private retired = 0;
   private budget = 0;
+  private used = 0;
 
   static create(options: HartOptions): Hart {
     return new Hart(options);
   }
 
   /** The interpreter for harts of this shape; kept, so that later harts of the shape start with optimised code. */
-  static compile(options: HartOptions): WebAssembly.Module {
+  static compile(options: HartOptions, records = false): WebAssembly.Module {
+    const references = options.onReference !== undefined;
     const { ramOffset, totalBytes } = makeLayout(options.ramBytes, options.decodePages);
     const memoryPages = totalBytes / 65536;
-    const key = `${ramOffset}/${memoryPages}`;
+    const key = `${ramOffset}/${memoryPages}/${records}/${references}`;
     let module = compiled.get(key);
     if (module === undefined) {
-      module = new WebAssembly.Module(generateInterpreter({ ramOffset, memoryPages }));
+      module = new WebAssembly.Module(generateInterpreter({ ramOffset, memoryPages, records, references }));
       compiled.set(key, module);
     }
     return module;
@@ -94,22 +110,21 @@ export class Hart {
     );
     this.time = options.time ?? (() => this.retired / 100);
     this.clearReservation();
-    const module = options.module ?? Hart.compile(options);
     const table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
-    const slowFloat = createSlowFloat(this.words, FCSR);
-    const instance = new WebAssembly.Instance(module, {
-      env: {
-        memory: this.memory,
-        regions: table,
-        decodeAt: (slot: number) => this.pool.decodeAt(slot),
-        decodeStraddle: (slot: number, high: number) => this.pool.decodeStraddle(slot, high),
-        newDecodePage: (pfn: number) => this.newDecodePage(pfn),
-        dropCode: (pfn: number) => this.dropCode(pfn),
-        counter: (csr: number, fuelLeft: number) => this.counter(csr, fuelLeft),
-        slowFloat,
-      },
-    });
-    if (options.translate ?? true) {
+    const env = {
+      memory: this.memory,
+      regions: table,
+      decodeAt: (slot: number) => this.pool.decodeAt(slot),
+      decodeStraddle: (slot: number, high: number) => this.pool.decodeStraddle(slot, high),
+      newDecodePage: (pfn: number) => this.newDecodePage(pfn),
+      dropCode: (pfn: number) => this.dropCode(pfn),
+      counter: (csr: number, fuelLeft: number) => this.counter(csr, fuelLeft),
+      slowFloat: createSlowFloat(this.words, FCSR),
+      reference: options.onReference ?? (() => {}),
+    };
+    const instance = new WebAssembly.Instance(options.module ?? Hart.compile(options), { env });
+    this.instantiateRecorder = () => new WebAssembly.Instance(Hart.compile(options, true), { env }).exports.run as Run;
+    if ((options.translate ?? true) && options.onReference === undefined) {
       this.codeCache = new CodeCache({
         bytes: new Uint8Array(this.buffer),
         words: this.words,
@@ -117,10 +132,10 @@ export class Hart {
         pool: this.pool,
         table,
         eager: options.translate === "always",
-        imports: { ...instance.exports, memory: this.memory, slowFloat },
+        imports: { ...instance.exports, memory: this.memory, slowFloat: env.slowFloat },
       });
     }
-    this.call = instance.exports.run as (fuel: number) => number;
+    this.call = instance.exports.run as Run;
   }
 
   /** Instructions retired since creation. */
@@ -166,18 +181,46 @@ export class Hart {
    * every return. An ecall counts as an instruction, one that faults does not.
    */
   run(fuel: number): ExitReason {
+    const cache = this.codeCache;
     let left = fuel;
-    if (this.codeCache?.eager) this.codeCache.sample(this.words[PC / 4], this.words[PC / 4 + 1]);
+    this.words[LAST_REFERENCED / 4] = 0;
+    if (cache?.eager) this.sample(cache);
     for (;;) {
-      this.budget = Math.min(left, this.codeCache === null ? INSTRUCTIONS_PER_CALL : INSTRUCTIONS_PER_SAMPLE);
-      const reason = this.call(this.budget) as ExitReason;
-      const used = this.budget - this.words[FUEL_LEFT / 4];
-      this.retired += used;
-      left -= used;
-      if (reason !== EXIT_FUEL) return reason;
-      this.codeCache?.sample(this.words[PC / 4], this.words[PC / 4 + 1]);
-      if (left <= 0) return reason;
+      const reason =
+        cache === null ? this.runPart(left, this.call, INSTRUCTIONS_PER_CALL) : this.runWatched(left, cache);
+      left -= this.used;
+      if (reason !== EXIT_FUEL || left <= 0) return reason;
     }
+  }
+
+  /** One call of generated code. */
+  private runPart(left: number, call: Run, most: number): ExitReason {
+    this.budget = Math.min(left, most);
+    const reason = call(this.budget);
+    this.used = this.budget - this.words[FUEL_LEFT / 4];
+    this.retired += this.used;
+    return reason as ExitReason;
+  }
+
+  /** The same, with an eye on what is worth translating. */
+  private runWatched(left: number, cache: CodeCache): ExitReason {
+    const recording = cache.beginRecording();
+    let reason: ExitReason;
+    if (recording) {
+      this.recorder ??= this.instantiateRecorder();
+      reason = this.runPart(left, this.recorder, cache.recordingLeft);
+      cache.endRecording(this.used);
+    } else {
+      reason = this.runPart(left, this.call, this.untilSample);
+      this.untilSample -= this.used;
+    }
+    if (this.untilSample <= 0 && reason === EXIT_FUEL) this.sample(cache);
+    return reason;
+  }
+
+  private sample(cache: CodeCache): void {
+    this.untilSample = INSTRUCTIONS_PER_SAMPLE;
+    cache.sample(this.retired);
   }
 
   private readonly forgetFetch = (pfn: number): void => this.tlb.forgetFrame(pfn, "fetch");

@@ -5,7 +5,7 @@ import type { Form } from "./isa/decode.ts";
 import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
 import type { FloatHelpers } from "./isa/float-helpers.ts";
 import type { FloatOperation } from "./isa/float-operations.ts";
-import { CODE_DROPPED, F, FAULTED, FCSR, X } from "./layout.ts";
+import { CODE_DROPPED, F, FAULTED, FCSR, MOST_RECORDED, RECORDED, RECORDING, X } from "./layout.ts";
 import type { FunctionBuilder, Label } from "./wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "./wasm/opcodes.ts";
 
@@ -62,7 +62,11 @@ export class InterpreterEmitter implements Emitter {
   private form!: Form;
   labels!: InterpreterLabels;
 
-  constructor(f: FunctionBuilder, shared: SharedFunctions, floats: FloatHelpers, fuelLocal: number) {
+  /** Whether taken jumps are written down (layout.ts, RECORDING). */
+  private readonly records: boolean;
+
+  constructor(f: FunctionBuilder, shared: SharedFunctions, floats: FloatHelpers, fuelLocal: number, records: boolean) {
+    this.records = records;
     this.f = f;
     this.shared = shared;
     this.floats = floats;
@@ -252,18 +256,42 @@ export class InterpreterEmitter implements Emitter {
       f.get(this.ip).get(this.ip);
       if (this.shortImmediate) f.mem("i32_load16_s", IMM16);
       else f.mem("i32_load", IMM32);
-      f.op("i32_add").set(this.npcSlot).get(this.npcSlot).get(this.ip).op("i32_le_u");
+      f.op("i32_add").set(this.npcSlot);
+      this.record(() =>
+        f
+          .get(this.pcBase)
+          .get(this.npcSlot)
+          .get(this.ipBase)
+          .op("i32_sub")
+          .i32(2)
+          .op("i32_shr_u", "i64_extend_i32_u", "i64_add"),
+      );
+      f.get(this.npcSlot).get(this.ip).op("i32_le_u");
       this.leaveIfSpent(() => f.get(this.npcSlot).set(this.ip));
       f.get(this.npcSlot).set(this.ip).br(this.labels.next);
     } else {
       this.pc();
       this.imm64();
       f.op("i64_add").set(this.npc);
+      this.record(() => f.get(this.npc));
       this.imm32();
       f.i32(0).op("i32_le_s");
       this.leaveIfSpent(() => f.i32(1).set(this.pcKnown));
       f.br(this.labels.jump);
     }
+  }
+  private record(target: () => void): void {
+    if (!this.records) return;
+    const { f } = this;
+    f.i32(0).mem("i32_load", RECORDED).tee(this.t2).i32(MOST_RECORDED).op("i32_lt_u");
+    f.if_(VOID, () => {
+      f.get(this.t2).i32(4).op("i32_shl").tee(this.rm);
+      this.pc();
+      f.mem("i64_store", RECORDING).get(this.rm);
+      target();
+      f.mem("i64_store", RECORDING + 8);
+      f.i32(0).get(this.t2).i32(1).op("i32_add").mem("i32_store", RECORDED);
+    });
   }
   private get npcSlot(): number {
     return this.t;
@@ -271,6 +299,7 @@ export class InterpreterEmitter implements Emitter {
   jumpTo(target: number): void {
     const { f } = this;
     f.get(target).set(this.npc);
+    this.record(() => f.get(this.npc));
     f.i32(1);
     this.leaveIfSpent(() => f.i32(1).set(this.pcKnown));
     // A target in the same page needs no look-up.

@@ -22,11 +22,15 @@ import { REGION_PARAMS, REGION_RESULTS } from "./jit/region.ts";
 import {
   BANK_POINTER,
   CODE_DROPPED,
+  CODE_FRAME,
   FAULTED,
   FCSR,
   FUEL_LEFT,
+  LAST_REFERENCED,
   PC,
+  REGION_CALLS,
   REGION_INDEX,
+  REGION_INSTRUCTIONS,
   REGION_RECORDS,
   STRADDLE_HALFWORD,
   STRADDLE_SLOT,
@@ -34,7 +38,7 @@ import {
   TLB_READ,
   TLB_WRITE,
 } from "./layout.ts";
-import { emitMemoryFunctions } from "./memory-functions.ts";
+import { emitCodeReference, emitMemoryFunctions, REFERENCE_STRADDLE } from "./memory-functions.ts";
 import { type Label, ModuleBuilder } from "./wasm/builder.ts";
 import { F64, I32, VOID } from "./wasm/opcodes.ts";
 
@@ -47,10 +51,21 @@ interface Imports {
   readonly decodeStraddle: number;
   /** Type of a region function. */
   readonly regionType: number;
+  /** Hears of page references, or null. */
+  readonly reference: number | null;
+}
+
+export interface InterpreterOptions {
+  readonly ramOffset: number;
+  readonly memoryPages: number;
+  /** Makes the interpreter that writes down every jump and enters no region. */
+  readonly records?: boolean;
+  /** Reports every page reference to env.reference(frame, REFERENCE_*): data accesses go by the TLB. */
+  readonly references?: boolean;
 }
 
 /** The module's bytes for a machine of this shape. Imports: env.* as in hart.ts. Exports: run(fuel) -> reason, and what regions import. */
-export function generateInterpreter(options: { ramOffset: number; memoryPages: number }): Uint8Array<ArrayBuffer> {
+export function generateInterpreter(options: InterpreterOptions): Uint8Array<ArrayBuffer> {
   const m = new ModuleBuilder();
   m.importMemory("env", "memory", options.memoryPages, options.memoryPages);
   m.importTable("env", "regions", 1);
@@ -60,11 +75,13 @@ export function generateInterpreter(options: { ramOffset: number; memoryPages: n
   const dropCode = m.importFunction("env", "dropCode", [I32], []);
   const counter = m.importFunction("env", "counter", [I32, I32], [F64]);
   const slow = m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS);
+  const reference = options.references ? m.importFunction("env", "reference", [I32, I32], []) : null;
   const floats = new FloatHelpers(m, { fcsr: FCSR, slow });
   floats.exportAll();
-  const functions = emitMemoryFunctions(m, { ramOffset: options.ramOffset, newDecodePage, dropCode, counter });
+  const { ramOffset } = options;
+  const functions = emitMemoryFunctions(m, { ramOffset, newDecodePage, dropCode, counter, reference });
   const regionType = m.typeIndex(REGION_PARAMS, REGION_RESULTS);
-  emitRun(m, functions.shared, functions.fetch, floats, { decodeAt, decodeStraddle, regionType }, options.ramOffset);
+  emitRun(m, functions.shared, functions.fetch, floats, { decodeAt, decodeStraddle, regionType, reference }, options);
   return m.encode();
 }
 
@@ -74,11 +91,11 @@ function emitRun(
   fetch: number,
   floats: FloatHelpers,
   imports: Imports,
-  ramOffset: number,
+  options: InterpreterOptions,
 ): void {
   const f = m.function([I32], [I32]);
   m.export("run", f);
-  const e = new InterpreterEmitter(f, shared, floats, 0);
+  const e = new InterpreterEmitter(f, shared, floats, 0, options.records ?? false);
   const tlbFetch = f.local(I32);
   f.i32(0).mem("i32_load", BANK_POINTER).tee(e.tlbRead).i32(TLB_FETCH).op("i32_add").set(tlbFetch);
   f.get(e.tlbRead).i32(TLB_WRITE).op("i32_add").set(e.tlbWrite);
@@ -88,12 +105,15 @@ function emitRun(
     f.block(VOID, (fault) => {
       f.loop(VOID, (jump) => {
         emitLookUp(e, tlbFetch, fetch, leave);
+        if (imports.reference !== null) {
+          f.i32(0).get(e.t).mem("i32_load", 12).mem("i32_store", CODE_FRAME);
+        }
         f.loop(VOID, (next) => {
           f.get(0).i32(1).op("i32_sub").set(0);
           f.get(e.ip).mem("i32_load8_u").set(e.handlerLocal);
           f.loop(VOID, (again) => {
             e.labels = { next, again, jump, fault, leave };
-            emitDispatch(e, imports, fetch, tlbFetch, ramOffset);
+            emitDispatch(e, imports, fetch, tlbFetch, options);
           });
         });
       });
@@ -155,7 +175,7 @@ function emitDispatch(
   imports: Imports,
   fetch: number,
   tlbFetch: number,
-  ramOffset: number,
+  options: InterpreterOptions,
 ): void {
   const { f } = e;
   const blocks: Label[] = [];
@@ -163,8 +183,8 @@ function emitDispatch(
   f.get(e.handlerLocal).brTable(blocks, blocks[HANDLER_ILLEGAL]);
   for (let i = 0; i < HANDLER_COUNT; i++) {
     f.close();
-    if (i === HANDLER_STRADDLE) emitStraddle(e, imports.decodeStraddle, fetch, tlbFetch, ramOffset);
-    else emitHandler(e, i, imports);
+    if (i === HANDLER_STRADDLE) emitStraddle(e, imports, fetch, tlbFetch, options.ramOffset);
+    else emitHandler(e, i, imports, options.records ?? false);
   }
 }
 
@@ -177,8 +197,10 @@ function part(form: Form): { form: Form; meaning: (e: Emitter) => void } {
   return { form, meaning: SEMANTICS[form.row.name] };
 }
 
-function emitHandler(e: InterpreterEmitter, number: number, imports: Imports): void {
+function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, records: boolean): void {
   const { f } = e;
+  const isInstruction = number !== HANDLER_UNDECODED && number !== HANDLER_PAGE_END && number !== HANDLER_REGION;
+  if (imports.reference !== null && isInstruction) emitCodeReference(f, imports.reference);
   switch (number) {
     case HANDLER_UNDECODED:
       e.unretire();
@@ -193,7 +215,8 @@ function emitHandler(e: InterpreterEmitter, number: number, imports: Imports): v
       e.illegal();
       return;
     case HANDLER_REGION:
-      emitRegionCall(e, imports.regionType);
+      if (records) emitFormerHandler(e);
+      else emitRegionCall(e, imports.regionType);
       return;
     case HANDLER_NOP:
       e.advance();
@@ -205,6 +228,23 @@ function emitHandler(e: InterpreterEmitter, number: number, imports: Imports): v
   e.handler(forms.map(part));
 }
 
+/** Leaves the address of the record (less REGION_RECORDS) of the region that begins at ip in local t. */
+function emitFindRecord(e: InterpreterEmitter): void {
+  const { f } = e;
+  f.get(e.ipBase).get(e.ip).get(e.ipBase).op("i32_sub").i32(2).op("i32_shr_u", "i32_add");
+  f.mem("i32_load16_u", REGION_INDEX).i32(4).op("i32_shl").set(e.t);
+}
+
+/** Runs the slot at ip as it was before a region began there. */
+function emitFormerHandler(e: InterpreterEmitter): void {
+  emitFindRecord(e);
+  e.f
+    .get(e.t)
+    .mem("i32_load", REGION_RECORDS + 12)
+    .set(e.handlerLocal)
+    .br(e.labels.again);
+}
+
 /**
  * Runs a translated region from its entry at ip. If it could not retire a single instruction (a page of it is mapped
  * differently now), the slot's former handler runs instead.
@@ -212,14 +252,7 @@ function emitHandler(e: InterpreterEmitter, number: number, imports: Imports): v
 function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
   const { f } = e;
   e.unretire();
-  f.get(e.ipBase)
-    .get(e.ip)
-    .get(e.ipBase)
-    .op("i32_sub")
-    .i32(2)
-    .op("i32_shr_u", "i32_add")
-    .mem("i32_load16_u", REGION_INDEX);
-  f.i32(4).op("i32_shl").set(e.t);
+  emitFindRecord(e);
   f.get(e.fuelLocal)
     .get(e.t)
     .mem("i32_load", REGION_RECORDS + 4);
@@ -250,6 +283,9 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
         .set(e.handlerLocal)
         .br(e.labels.again);
     });
+  f.i32(0).i32(0).mem("i64_load", REGION_CALLS).i64(1).op("i64_add").mem("i64_store", REGION_CALLS);
+  f.i32(0).get(e.fuelLocal).get(e.t2).op("i32_sub", "i64_extend_i32_u");
+  f.i32(0).mem("i64_load", REGION_INSTRUCTIONS).op("i64_add").mem("i64_store", REGION_INSTRUCTIONS);
   f.get(e.t2).set(e.fuelLocal).br(e.labels.jump);
 }
 
@@ -260,7 +296,7 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
  */
 function emitStraddle(
   e: InterpreterEmitter,
-  decodeStraddle: number,
+  { decodeStraddle, reference }: Imports,
   fetch: number,
   tlbFetch: number,
   ramOffset: number,
@@ -290,6 +326,11 @@ function emitStraddle(
       undefined,
       false,
     );
+  if (reference !== null) {
+    emitCodeReference(f, reference);
+    f.get(e.t).mem("i32_load", 12).i32(REFERENCE_STRADDLE).call(reference);
+    f.i32(0).get(e.t).mem("i32_load", 12).mem("i32_store", LAST_REFERENCED);
+  }
   f.get(e.t).mem("i32_load", 12).i32(12).op("i32_shl").mem("i32_load16_u", ramOffset).tee(e.t);
   f.i32(0x10000)
     .op("i32_or")

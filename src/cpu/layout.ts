@@ -31,10 +31,17 @@ export const BANK_POINTER = CODE_DROPPED + 4;
 export const ROOT_POINTER = BANK_POINTER + 4;
 /** How often translated code left by an indirect jump to a place it does not contain; the latest ones are in a ring. */
 export const MISS_COUNT = ROOT_POINTER + 8;
+export const RECORDED = MISS_COUNT + 4;
+/** For reports, as i64: how often a region was entered, and instructions retired in regions. */
+export const REGION_CALLS = RECORDED + 4;
+export const REGION_INSTRUCTIONS = REGION_CALLS + 8;
 /** Per miss: i32 region, i32 offset of the jump from the region's base page, i64 target, i64 address of the base page. */
 export const MISS_RING = 2048;
 export const MISS_BYTES = 32;
 export const MISSES = 32;
+/** While page references are reported (HartOptions.onReference): frame reported last, and frame of the code being run. */
+export const LAST_REFERENCED = MISS_RING + MISSES * MISS_BYTES;
+export const CODE_FRAME = LAST_REFERENCED + 4;
 
 /**
  * TLB: per bank three direct-mapped tables (presence = permission). An entry is 16 bytes:
@@ -60,10 +67,16 @@ export const REGION_RECORD_BYTES = 16;
 export const MOST_REGION_ENTRIES = 8192;
 
 /**
+ * Jumps taken while the recording interpreter runs: i64 address of the jump, i64 address it went to; RECORDED of them.
+ */
+export const RECORDING = REGION_RECORDS + MOST_REGION_ENTRIES * REGION_RECORD_BYTES;
+export const MOST_RECORDED = 16384;
+
+/**
  * i32 per frame: linear address of its decode page (a multiple of 64) or 0, plus WRITE_CACHED. A frame with a decode page
  * has no entry in any write table (I14); WRITE_CACHED says that it may have one.
  */
-export const CODE_MAP = REGION_RECORDS + MOST_REGION_ENTRIES * REGION_RECORD_BYTES;
+export const CODE_MAP = RECORDING + MOST_RECORDED * 16;
 export const WRITE_CACHED = 1;
 
 /**

@@ -4,11 +4,13 @@ import { PTE_A, PTE_D, PTE_R, PTE_RWX, PTE_U, PTE_V, PTE_W, PTE_X } from "../arc
 import type { SharedFunctions } from "./isa/emitter.ts";
 import {
   BANK_POINTER,
+  CODE_FRAME,
   CODE_MAP,
   FAULT_ACCESS,
   FAULT_ADDRESS,
   FAULTED,
   FCSR,
+  LAST_REFERENCED,
   PAGE_USED,
   ROOT_POINTER,
   TLB_FETCH,
@@ -29,7 +31,14 @@ interface Imports {
   newDecodePage: number;
   dropCode: number;
   counter: number;
+  /** Function that hears of every page reference (frame, REFERENCE_*), or null: the TLB serves what it can. */
+  reference: number | null;
 }
+
+/** What made a reference: data, code, or the second half of an instruction that straddles two pages. */
+export const REFERENCE_DATA = 0;
+export const REFERENCE_CODE = 1;
+export const REFERENCE_STRADDLE = 2;
 
 export function emitMemoryFunctions(m: ModuleBuilder, imports: Imports): { shared: SharedFunctions; fetch: number } {
   const mulhu = emitMulhu(m);
@@ -145,33 +154,39 @@ function entryAddress(f: FunctionBuilder, table: number, mask: number): Function
   return table === 0 ? f : f.i32(table).op("i32_add");
 }
 
+/** Returns the linear address of local 0 if the TLB has its page for access local 1; leaves the entry's address in `entry`. */
+function emitTlbLookUp(f: FunctionBuilder, entry: number): void {
+  f.get(1)
+    .if_(
+      I32,
+      () => entryAddress(f, TLB_WRITE, 0x3ff0),
+      () => entryAddress(f, TLB_READ, 0x3ff0),
+    )
+    .tee(entry);
+  f.mem("i64_load")
+    .get(0)
+    .i64(PAGE_OF_VA)
+    .op("i64_and", "i64_eq")
+    .if_(VOID, () => {
+      f.get(0).op("i32_wrap_i64").get(entry).mem("i32_load", 8).op("i32_add", "return");
+    });
+}
+
 /**
  * (va, access) -> linear address, or 0 after noting a fault. Looks in the TLB first and refills it. EXECUTE neither uses nor
- * fills the TLB: only a straddling fetch asks. A write to a frame with code drops that code first (I14).
+ * fills the TLB: only a straddling fetch asks. Where references are reported nothing does, so that every access comes by.
+ * A write to a frame with code drops that code first (I14).
  */
-function emitTranslate(m: ModuleBuilder, walk: number, { ramOffset, dropCode }: Imports): number {
+function emitTranslate(m: ModuleBuilder, walk: number, { ramOffset, dropCode, reference }: Imports): number {
   const f = m.function([I64, I32], [I32]);
   const entry = f.local(I32);
   const pfn = f.local(I32);
-  f.get(1)
-    .i32(EXECUTE)
-    .op("i32_ne")
-    .if_(VOID, () => {
-      f.get(1)
-        .if_(
-          I32,
-          () => entryAddress(f, TLB_WRITE, 0x3ff0),
-          () => entryAddress(f, TLB_READ, 0x3ff0),
-        )
-        .tee(entry);
-      f.mem("i64_load")
-        .get(0)
-        .i64(PAGE_OF_VA)
-        .op("i64_and", "i64_eq")
-        .if_(VOID, () => {
-          f.get(0).op("i32_wrap_i64").get(entry).mem("i32_load", 8).op("i32_add", "return");
-        });
-    });
+  if (reference === null) {
+    f.get(1)
+      .i32(EXECUTE)
+      .op("i32_ne")
+      .if_(VOID, () => emitTlbLookUp(f, entry));
+  }
   f.get(0)
     .get(1)
     .call(walk)
@@ -179,6 +194,12 @@ function emitTranslate(m: ModuleBuilder, walk: number, { ramOffset, dropCode }: 
     .i32(-1)
     .op("i32_eq")
     .if_(VOID, () => f.i32(0).op("return"));
+  if (reference !== null) {
+    // Fused instructions are dispatched once: the fetch of the later ones is made up for here.
+    emitCodeReference(f, reference);
+    f.get(pfn).i32(REFERENCE_DATA).call(reference);
+    f.i32(0).get(pfn).mem("i32_store", LAST_REFERENCED);
+  }
   f.get(1)
     .i32(WRITE)
     .op("i32_eq")
@@ -187,15 +208,17 @@ function emitTranslate(m: ModuleBuilder, walk: number, { ramOffset, dropCode }: 
       f.if_(VOID, () => f.get(pfn).call(dropCode));
       f.get(pfn).i32(2).op("i32_shl").i32(WRITE_CACHED).mem("i32_store", CODE_MAP);
     });
-  f.get(1)
-    .i32(EXECUTE)
-    .op("i32_ne")
-    .if_(VOID, () => {
-      f.get(entry).get(0).i64(PAGE_OF_VA).op("i64_and").mem("i64_store");
-      f.get(entry).get(pfn).i32(12).op("i32_shl").i32(ramOffset).op("i32_add");
-      f.get(0).op("i32_wrap_i64").i32(PAGE_OF_VA).op("i32_and", "i32_sub").mem("i32_store", 8);
-      f.get(entry).get(pfn).mem("i32_store", 12);
-    });
+  if (reference === null) {
+    f.get(1)
+      .i32(EXECUTE)
+      .op("i32_ne")
+      .if_(VOID, () => {
+        f.get(entry).get(0).i64(PAGE_OF_VA).op("i64_and").mem("i64_store");
+        f.get(entry).get(pfn).i32(12).op("i32_shl").i32(ramOffset).op("i32_add");
+        f.get(0).op("i32_wrap_i64").i32(PAGE_OF_VA).op("i32_and", "i32_sub").mem("i32_store", 8);
+        f.get(entry).get(pfn).mem("i32_store", 12);
+      });
+  }
   f.get(pfn)
     .i32(12)
     .op("i32_shl")
@@ -206,6 +229,15 @@ function emitTranslate(m: ModuleBuilder, walk: number, { ramOffset, dropCode }: 
     .i32(0xfff)
     .op("i32_and", "i32_add");
   return f.index;
+}
+
+/** Reports the frame of the code being run unless it was the last one reported. */
+export function emitCodeReference(f: FunctionBuilder, reference: number): void {
+  f.i32(0).mem("i32_load", CODE_FRAME).i32(0).mem("i32_load", LAST_REFERENCED).op("i32_ne");
+  f.if_(VOID, () => {
+    f.i32(0).mem("i32_load", CODE_FRAME).i32(REFERENCE_CODE).call(reference);
+    f.i32(0).i32(0).mem("i32_load", CODE_FRAME).mem("i32_store", LAST_REFERENCED);
+  });
 }
 
 /** Pushes whether the access of local 1 bytes at local 0 stays within its page. */

@@ -55,9 +55,13 @@ function describeEnd(machine: BareMachine, reason: number): string {
   return `stop ${reason} at ${machine.context.pc.toString(16)}, address ${(machine.hart.faultAddressLow >>> 0).toString(16)}`;
 }
 
+/** Every other program is interpreted, or translated as far as that goes. */
+const MODES = [false, "always"] as const;
+let runs = 0;
+
 /** Runs in slices of `fuel` instructions: exits at any instruction must not show. */
 function runHart(program: Program, fuel: number): Outcome {
-  const machine = new BareMachine(8 << 20);
+  const machine = new BareMachine(8 << 20, { translate: MODES[runs++ % MODES.length] });
   const { hart, context } = machine;
   machine.load(program.elf);
   const parts: Uint8Array[] = [];
@@ -77,10 +81,12 @@ function runHart(program: Program, fuel: number): Outcome {
     }
   }
   instructions += hart.instructions;
+  translated += hart.codeCache?.translatedInstructions ?? 0;
   return { output: Buffer.concat(parts), end };
 }
 
 let instructions = 0;
+let translated = 0;
 
 function word(bytes: Uint8Array, at: number): string {
   return Buffer.from(bytes.subarray(at, at + 8))
@@ -177,7 +183,7 @@ describe("hart against qemu", () => {
     }
     const least = [...executed].sort((a, b) => a[1] - b[1])[0];
     console.log(
-      `isa differential: ${programs} programs, ${blocks} blocks, ${instructions} instructions, ${executed.size} kinds ` +
+      `isa differential: ${programs} programs, ${blocks} blocks, ${instructions} instructions (${translated} translated), ${executed.size} kinds ` +
         `(least often: ${least[0]} ${least[1]}x), endings ${[...endings].join(" ")}`,
     );
     expect(missing(executed)).toEqual([]);

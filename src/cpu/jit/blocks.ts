@@ -1,21 +1,25 @@
 // Finds the code of a region: basic blocks reached from one instruction by following branches, jumps and calls, over a few
-// pages, as far as it has been decoded (which stands for: probably run). Reads bytes; emits nothing.
+// pages, as far as it was seen to run. Reads bytes; emits nothing.
 import { type Decoded, decode, HANDLER_ILLEGAL, newDecoded } from "../isa/decode.ts";
 
 /** Where instructions are read from; addresses are byte offsets from the region's base page. */
 export interface CodeSource {
   /** PFN of the page at this page number relative to the base, or -1 when it is not executable now. */
   frame(page: number): number;
-  /** Whether the halfword at this offset of the frame has been decoded by the interpreter. */
-  decoded(pfn: number, offset: number): boolean;
+  /** Whether the instruction at this offset of the frame is known to run often enough to be part of a region. */
+  isHot(pfn: number, offset: number): boolean;
+  /** Whether a region was made for the instruction at this offset of the frame. */
+  hasRegion(pfn: number, offset: number): boolean;
   halfword(pfn: number, offset: number): number;
   /** Distances from the jump through a register at this offset of the frame to where it is known to go. */
   distances(pfn: number, offset: number): readonly number[];
 }
 
 /** Bounds of one region. */
-export const MOST_INSTRUCTIONS = 1000;
+export const MOST_INSTRUCTIONS = 600;
 export const MOST_PAGES = 8;
+/** A region that is still smaller takes in code that has a region already. */
+const SMALL = 60;
 
 export type Terminator =
   /** Falls or jumps to `to`; `call`: it is a call whose return site is in the region. */
@@ -75,6 +79,8 @@ class Explorer {
   private follow(to: number, queue: number[]): void {
     if (this.leaders.has(to)) return;
     this.leaders.add(to);
+    // What has a region of its own is not translated twice, unless the two are small enough to be one.
+    if (this.instructions.size > SMALL && this.hasRegion(to)) return;
     if (!this.instructions.has(to)) queue.push(to);
   }
 
@@ -106,6 +112,11 @@ class Explorer {
     this.leaders.add(at);
   }
 
+  private hasRegion(at: number): boolean {
+    const page = Math.floor(at / 4096);
+    return this.source.hasRegion(this.frameAt(page), at - page * 4096);
+  }
+
   private followSeen(at: number, queue: number[]): void {
     const page = Math.floor(at / 4096);
     for (const distance of this.source.distances(this.frameAt(page), at - page * 4096)) {
@@ -119,7 +130,7 @@ class Explorer {
     const page = Math.floor(at / 4096);
     const offset = at - page * 4096;
     const pfn = this.frameAt(page);
-    if (pfn < 0 || !this.source.decoded(pfn, offset)) return null;
+    if (pfn < 0 || !this.source.isHot(pfn, offset)) return null;
     const low = this.source.halfword(pfn, offset);
     let high = 0;
     if ((low & 3) === 3) {

@@ -1,6 +1,7 @@
-// Decides what to translate and keeps the translations: samples of the program counter find hot code, regions are installed
-// behind their entry slots, and dropped when a frame they were made from changes. Translations belong to frames, so every
-// process that maps a frame shares them. Nothing here changes what a program computes.
+// Decides what to translate and keeps the translations: samples of the program counter find hot code, a recording of what
+// runs from there says what belongs to it, regions are installed behind their entry slots, and dropped when a frame they
+// were made from changes. Translations belong to frames, so every process that maps a frame shares them. Nothing here
+// changes what a program computes, and every decision depends on instructions alone, never on time.
 import { PTE_A, PTE_U, PTE_V, PTE_X, pteToPfn } from "../../arch/sv39.ts";
 import type { DecodePool } from "../decode-pool.ts";
 import {
@@ -16,32 +17,37 @@ import {
   MISS_COUNT,
   MISS_RING,
   MISSES,
+  MOST_RECORDED,
   MOST_REGION_ENTRIES,
+  PC,
+  RECORDED,
+  RECORDING,
+  REGION_CALLS,
   REGION_INDEX,
+  REGION_INSTRUCTIONS,
   REGION_RECORD_BYTES,
   REGION_RECORDS,
   ROOT_POINTER,
   SLOT_BYTES,
 } from "../layout.ts";
 import { findCode } from "./blocks.ts";
+import { Profile } from "./profile.ts";
 import { translate } from "./region.ts";
 
 /** Live regions; a module costs the engine about 25 KB. */
 const MOST_REGIONS = 4000;
 /** Samples of one address until it is translated. */
 const HOT = 6;
-/** Misses between two samples that make the cache look at where indirect jumps go. */
-const MANY_MISSES = 16;
-/** Targets of one jump that are worth knowing: of a return, and of others. */
-const MOST_CALLERS = 6;
-const MOST_TARGETS = 64;
-/** How often a region is translated anew with more targets. */
-const MOST_RETRIES = 12;
+/** Instructions that are recorded before a translation. */
+const RECORDED_INSTRUCTIONS = 20_000;
+/** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
+const PRICE = 10_000;
 /** Addresses that are counted at a time; beyond that counting starts anew. */
 const MOST_COUNTS = 20_000;
-/** Shorter regions that never come back to themselves are not worth a module. */
+/** Shorter regions are not worth a module. */
 const LEAST_INSTRUCTIONS = 3;
-
+/** Indirect jumps out of a region that make it worth translating it anew with the targets learned; doubles each time. */
+const MANY_MISSES = 3000;
 /** c.jr ra */
 const RET_COMPRESSED = 0x8082;
 
@@ -56,14 +62,10 @@ interface CachedRegion {
   readonly index: number;
   readonly frames: readonly number[];
   readonly entries: Entry[];
-  /** Frame * 4096 + offset of the instruction it was made for. */
+  /** Frame * 4096 + offset of the instruction it was made for, and the latter's offset from the base page. */
   readonly root: number;
   readonly rootOffset: number;
-}
-
-/** Where one indirect jump was seen to go. */
-interface SeenTargets {
-  readonly distances: number[];
+  misses: number;
 }
 
 export interface CodeCacheOptions {
@@ -72,7 +74,7 @@ export interface CodeCacheOptions {
   readonly layout: Layout;
   readonly pool: DecodePool;
   readonly table: WebAssembly.Table;
-  /** Translate whatever is sampled, and what follows it whether it was run or not. */
+  /** For tests: translate whatever is sampled, and what follows it whether it was run or not. */
   readonly eager: boolean;
   /** What regions import as "env". */
   readonly imports: Record<string, unknown>;
@@ -80,20 +82,27 @@ export interface CodeCacheOptions {
 
 export class CodeCache {
   private readonly o: CodeCacheOptions;
+  private readonly profile = new Profile();
   private readonly counts = new Map<number, number>();
   private readonly regionsOf = new Map<number, Set<CachedRegion>>();
   private readonly entriesOf = new Map<number, Entry[]>();
-  /** By frame * 4096 + offset of an indirect jump. */
-  private readonly seen = new Map<number, SeenTargets>();
-  /** Times a root was translated. */
-  private readonly attempts = new Map<number, number>();
-  private readonly regionAt: (CachedRegion | null)[] = [];
-  private misses = 0;
   private readonly freeRecords: number[] = [];
   private readonly freeIndices: number[] = [];
+  private readonly regionAt: (CachedRegion | null)[] = [];
   /** In the order of translation. */
   private readonly live = new Set<CachedRegion>();
-  /** For reports: regions translated, their instructions, and the time it took. */
+  /** Roots of the live regions. */
+  private readonly roots = new Set<number>();
+  /** Times a root was translated. */
+  private readonly attempts = new Map<number, number>();
+  private misses = 0;
+  /** The hot address whose surroundings are being recorded: page and offset, in the space of `recordingRoot`; or none. */
+  private recordingVpn = -1;
+  private recordingOffset = 0;
+  private recordingRoot = 0;
+  /** Instructions still to be recorded. */
+  recordingLeft = 0;
+  /** For reports: regions translated, and their instructions. */
   translated = 0;
   translatedInstructions = 0;
 
@@ -110,69 +119,133 @@ export class CodeCache {
   get eager(): boolean {
     return this.o.eager;
   }
-
-  /** The hart was found at this address in the current space, at a jump backwards or through a register. */
-  sample(pcLow: number, pcHigh: number): void {
-    this.learn();
-    const vpn = pcHigh * 2 ** 20 + (pcLow >>> 12);
-    const offset = pcLow & 0xfff;
-    const pfn = this.executableFrame(vpn);
-    if (pfn < 0) return;
-    const slot = this.slotOf(pfn, offset);
-    if (slot === 0 || this.o.bytes[slot] === HANDLER_REGION) return;
-    if (this.o.bytes[slot] === HANDLER_UNDECODED) this.o.pool.decodeAt(slot);
-    const key = pfn * 4096 + offset;
-    const count = (this.counts.get(key) ?? 0) + 1;
-    if (count < HOT && !this.o.eager) {
-      if (this.counts.size >= MOST_COUNTS) this.counts.clear();
-      this.counts.set(key, count);
-      return;
-    }
-    this.counts.delete(key);
-    this.translateAt(vpn, offset);
+  get regionCount(): number {
+    return this.live.size;
   }
 
-  /** Looks at the indirect jumps that left regions, and translates those regions anew that left often. */
+  /** How often a region was entered, and instructions retired in regions that went on to the interpreter. */
+  get regionCalls(): number {
+    return this.wide(REGION_CALLS);
+  }
+  get regionInstructions(): number {
+    return this.wide(REGION_INSTRUCTIONS);
+  }
+  private wide(address: number): number {
+    const { words } = this.o;
+    return words[address / 4 + 1] * 2 ** 32 + (words[address / 4] >>> 0);
+  }
+
+  /** Called now and then, when the hart stands behind a jump backwards or through a register. */
+  sample(instructionsRun: number): void {
+    if (this.recordingVpn >= 0) return;
+    const { words, bytes, pool } = this.o;
+    this.learn();
+    const vpn = words[PC / 4 + 1] * 2 ** 20 + (words[PC / 4] >>> 12);
+    const offset = words[PC / 4] & 0xfff;
+    const pfn = this.executableFrame(vpn);
+    const page = pfn < 0 ? 0 : pool.findPage(pfn);
+    if (page === 0) return;
+    const slot = page + offset * (SLOT_BYTES / 2);
+    if (bytes[slot] === HANDLER_REGION) return;
+    if (this.o.eager) {
+      if (bytes[slot] === HANDLER_UNDECODED) pool.decodeAt(slot);
+      this.translateAt(vpn, offset);
+      return;
+    }
+    const key = pfn * 4096 + offset;
+    const count = (this.counts.get(key) ?? 0) + 1;
+    if (this.counts.size >= MOST_COUNTS) this.counts.clear();
+    this.counts.set(key, count);
+    if (count < HOT || this.translatedInstructions * PRICE > instructionsRun) return;
+    this.counts.delete(key);
+    this.recordingVpn = vpn;
+    this.recordingOffset = offset;
+    this.recordingRoot = words[ROOT_POINTER / 4];
+    this.recordingLeft = RECORDED_INSTRUCTIONS;
+  }
+
+  /** Whether the hart shall record what it runs next. */
+  beginRecording(): boolean {
+    if (this.recordingVpn < 0) return false;
+    const { words } = this.o;
+    // Another space runs: the addresses would mean something else. The code will be found hot again.
+    if (words[ROOT_POINTER / 4] !== this.recordingRoot) this.recordingVpn = -1;
+    words[RECORDED / 4] = 0;
+    this.recordingStart = words[PC / 4 + 1] * 2 ** 32 + (words[PC / 4] >>> 0);
+    return this.recordingVpn >= 0;
+  }
+  private recordingStart = 0;
+
+  /** The hart has run so many instructions and recorded its jumps. */
+  endRecording(instructions: number): void {
+    const { words } = this.o;
+    const count = Math.min(words[RECORDED / 4], MOST_RECORDED);
+    let from = this.recordingStart;
+    for (let i = 0; i < count; i++) {
+      const at = (RECORDING >> 2) + 4 * i;
+      const jump = words[at + 1] * 2 ** 32 + (words[at] >>> 0);
+      const to = words[at + 3] * 2 ** 32 + (words[at + 2] >>> 0);
+      this.visitRange(from, jump);
+      this.noteJump(jump, to);
+      from = to;
+    }
+    this.recordingLeft -= instructions;
+    if (this.recordingLeft > 0 && instructions > 0) return;
+    const vpn = this.recordingVpn;
+    this.recordingVpn = -1;
+    this.translateAt(vpn, this.recordingOffset);
+  }
+
+  /** The straight line of instructions from `from` to the jump at `to` ran once. */
+  private visitRange(from: number, to: number): void {
+    let page = -1;
+    let pfn = -1;
+    // No line is longer than two pages of two-byte instructions; a broken one ends here.
+    for (let at = from, n = 0; at <= to && n < 4096; n++) {
+      const vpn = Math.floor(at / 4096);
+      if (vpn !== page) {
+        page = vpn;
+        pfn = this.executableFrame(vpn);
+        if (pfn < 0) return;
+      }
+      this.profile.visit(pfn, at % 4096);
+      at += (this.halfword(pfn, at % 4096) & 3) === 3 ? 4 : 2;
+    }
+  }
+
+  /** Remembers where the jump went, if it is one through a register; whether that is news. */
+  private noteJump(jump: number, to: number): boolean {
+    const pfn = this.executableFrame(Math.floor(jump / 4096));
+    if (pfn < 0) return false;
+    const half = this.halfword(pfn, jump % 4096);
+    // jalr, c.jr, c.jalr
+    if ((half & 0x7f) !== 0x67 && (half & 0xe07f) !== 0x8002) return false;
+    return this.profile.note(pfn, jump % 4096, to - jump, half === RET_COMPRESSED);
+  }
+
+  /** Looks at the indirect jumps that left regions, and translates those regions anew that leave often. */
   private learn(): void {
     const { words } = this.o;
     const count = words[MISS_COUNT / 4];
     const fresh = (count - this.misses) | 0;
     this.misses = count;
-    if (fresh < MANY_MISSES) return;
-    const changed = new Map<CachedRegion, number>();
-    for (let i = 0; i < Math.min(fresh, MISSES); i++) {
+    if (fresh < MISSES) return;
+    const again = new Map<CachedRegion, number>();
+    for (let i = 0; i < MISSES; i++) {
       const at = (MISS_RING + i * MISS_BYTES) / 4;
       const region = this.regionAt[words[at]];
       if (!region) continue;
       const base = words[at + 5] * 2 ** 32 + (words[at + 4] >>> 0);
       const jump = base + words[at + 1];
-      const distance = words[at + 3] * 2 ** 32 + (words[at + 2] >>> 0) - jump;
-      if (this.note(jump, distance)) changed.set(region, base / 4096);
+      const news = this.noteJump(jump, words[at + 3] * 2 ** 32 + (words[at + 2] >>> 0));
+      region.misses += fresh / MISSES;
+      const attempts = this.attempts.get(region.root) ?? 0;
+      if (news && region.misses > MANY_MISSES * 2 ** attempts) again.set(region, base / 4096);
     }
-    for (const [region, baseVpn] of changed) {
-      if (!this.live.has(region) || (this.attempts.get(region.root) ?? 0) > MOST_RETRIES) continue;
+    for (const [region, baseVpn] of again) {
       this.remove(region);
       this.translateAt(baseVpn, region.rootOffset);
     }
-  }
-
-  /** Remembers a target of the jump at this address; whether it is new and worth a translation. */
-  private note(jump: number, distance: number): boolean {
-    if (Math.abs(distance) >= 2 ** 30) return false;
-    const pfn = this.executableFrame(Math.floor(jump / 4096));
-    if (pfn < 0) return false;
-    const offset = jump % 4096;
-    const key = pfn * 4096 + offset;
-    let seen = this.seen.get(key);
-    if (seen === undefined) {
-      seen = { distances: [] };
-      this.seen.set(key, seen);
-    }
-    const isReturn = (this.halfword(pfn, offset) & 0xffff) === RET_COMPRESSED;
-    if (seen.distances.length >= (isReturn ? MOST_CALLERS : MOST_TARGETS) || seen.distances.includes(distance))
-      return false;
-    seen.distances.push(distance);
-    return true;
   }
 
   private halfword(pfn: number, offset: number): number {
@@ -181,20 +254,16 @@ export class CodeCache {
   }
 
   private translateAt(vpn: number, offset: number): void {
-    const { bytes, layout, pool } = this.o;
-    const graph = findCode(
-      {
-        frame: (page) => this.executableFrame(vpn + page),
-        decoded: (pfn, at) => {
-          const page = pool.findPage(pfn);
-          if (this.o.eager) return true;
-          return page !== 0 && bytes[page + at * (SLOT_BYTES / 2)] !== HANDLER_UNDECODED;
-        },
-        halfword: (pfn, at) => this.halfword(pfn, at),
-        distances: (pfn, at) => this.seen.get(pfn * 4096 + at)?.distances ?? [],
-      },
-      offset,
-    );
+    const { layout, profile, eager } = { ...this.o, profile: this.profile };
+    const ownRoot = this.executableFrame(vpn) * 4096 + offset;
+    const source = {
+      frame: (page: number) => this.executableFrame(vpn + page),
+      hasRegion: (pfn: number, at: number) => at + pfn * 4096 !== ownRoot && this.roots.has(at + pfn * 4096),
+      isHot: (pfn: number, at: number) => eager || profile.isHot(pfn, at),
+      halfword: (pfn: number, at: number) => this.halfword(pfn, at),
+      distances: (pfn: number, at: number) => profile.distances(pfn, at),
+    };
+    const graph = findCode(source, offset);
     if (graph.instructionCount < LEAST_INSTRUCTIONS) return;
     if (this.freeIndices.length === 0) this.makeRoom(0);
     const index = this.freeIndices[this.freeIndices.length - 1];
@@ -216,36 +285,27 @@ export class CodeCache {
     region: unknown,
     frames: ReadonlyMap<number, number>,
     offsets: readonly number[],
-    root: number,
+    rootOffset: number,
   ): void {
     this.freeIndices.splice(this.freeIndices.lastIndexOf(index), 1);
     this.o.table.set(index, region);
-    const rootPage = Math.floor(root / 4096);
-    const rootKey = frames.get(rootPage)! * 4096 + (root - rootPage * 4096);
-    this.attempts.set(rootKey, (this.attempts.get(rootKey) ?? 0) + 1);
+    const rootPage = Math.floor(rootOffset / 4096);
+    const root = frames.get(rootPage)! * 4096 + (rootOffset - rootPage * 4096);
+    this.attempts.set(root, (this.attempts.get(root) ?? 0) + 1);
     const cached: CachedRegion = {
       index,
       frames: [...new Set(frames.values())],
       entries: [],
-      root: rootKey,
-      rootOffset: root,
+      root,
+      rootOffset,
+      misses: 0,
     };
     this.regionAt[index] = cached;
+    this.live.add(cached);
+    this.roots.add(root);
     for (const offset of offsets) {
       const page = Math.floor(offset / 4096);
-      const pfn = frames.get(page)!;
-      const inFrame = offset - page * 4096;
-      if (offset !== root && this.entriesOf.get(pfn)?.some((entry) => entry.offset === inFrame)) continue;
-      const record = this.freeRecords.pop()!;
-      const at = (REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2;
-      this.o.words[at] = index;
-      this.o.words[at + 1] = offset;
-      this.o.words[at + 2] = page * 4096;
-      const entry: Entry = { pfn, offset: inFrame, record };
-      cached.entries.push(entry);
-      const list = this.entriesOf.get(pfn);
-      if (list) list.push(entry);
-      else this.entriesOf.set(pfn, [entry]);
+      this.addEntry(cached, frames.get(page)!, offset - page * 4096, page, offset === rootOffset);
     }
     for (const pfn of cached.frames) {
       const set = this.regionsOf.get(pfn) ?? new Set();
@@ -253,7 +313,21 @@ export class CodeCache {
       this.regionsOf.set(pfn, set);
       this.patch(pfn);
     }
-    this.live.add(cached);
+  }
+
+  /** Makes the record of an entry, unless another region begins there already and this one was made for another place. */
+  private addEntry(region: CachedRegion, pfn: number, offset: number, page: number, isRoot: boolean): void {
+    const list = this.entriesOf.get(pfn) ?? [];
+    if (!isRoot && list.some((entry) => entry.offset === offset)) return;
+    const record = this.freeRecords.pop()!;
+    const at = (REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2;
+    this.o.words[at] = region.index;
+    this.o.words[at + 1] = page * 4096 + offset;
+    this.o.words[at + 2] = page * 4096;
+    const entry: Entry = { pfn, offset, record };
+    region.entries.push(entry);
+    list.push(entry);
+    this.entriesOf.set(pfn, list);
   }
 
   /** Puts the region handler into the decoded slots at which regions begin. */
@@ -275,14 +349,13 @@ export class CodeCache {
     }
   }
 
-  /** Drops every region that was made from this frame. */
+  /** Drops every region that was made from this frame, and what is known of it. */
   drop(pfn: number): void {
-    const regions = this.regionsOf.get(pfn);
-    if (regions === undefined) return;
-    for (const map of [this.seen, this.attempts]) {
-      for (const key of map.keys()) if (Math.floor(key / 4096) === pfn) map.delete(key);
+    this.profile.forget(pfn);
+    for (const region of [...(this.regionsOf.get(pfn) ?? [])]) {
+      this.attempts.delete(region.root);
+      this.remove(region);
     }
-    for (const region of [...regions]) this.remove(region);
   }
 
   private remove(region: CachedRegion): void {
@@ -309,6 +382,7 @@ export class CodeCache {
     this.regionAt[region.index] = null;
     this.freeIndices.push(region.index);
     this.live.delete(region);
+    this.roots.delete(region.root);
   }
 
   /** Removes the oldest quarter, and more until there are records enough. */
@@ -318,11 +392,6 @@ export class CodeCache {
       if (most-- <= 0 && this.freeRecords.length >= records) return;
       this.remove(region);
     }
-  }
-
-  private slotOf(pfn: number, offset: number): number {
-    const page = this.o.pool.findPage(pfn);
-    return page === 0 ? 0 : page + offset * (SLOT_BYTES / 2);
   }
 
   /** PFN of a page that the hart may execute and has accessed, in the current space; or -1. */
