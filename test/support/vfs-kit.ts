@@ -73,6 +73,7 @@ export class VfsKit {
       swapDevice: null,
       tlb: NO_TLB,
       outOfMemory: () => false,
+      fileDirtied: (file) => this.vfs.fileDirtied(file),
     });
     const clock = {
       realtime: () => ({ seconds: Math.floor(++this.now / 1000), nanoseconds: (this.now % 1000) * 1_000_000 }),

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { DATA, VfsKit } from "../../../test/support/vfs-kit.ts";
 import * as E from "../../abi/errno.ts";
 import * as F from "../../abi/fcntl.ts";
+import { MAP_SHARED, MS_SYNC, PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
 import { S_IFIFO, S_IFREG } from "../../abi/stat.ts";
 import { decodeUtf8, encodeUtf8 } from "../../util/utf8.ts";
 import { BaseFs } from "./basefs.ts";
@@ -104,6 +105,34 @@ describe("writable", () => {
     kit.call("close", fd);
     expect(onHost("/d/f")).toBe("Xrom the host");
     expect(host.tree.names?.get("d")?.names?.get("f")?.mtime.seconds).toBe(200);
+  });
+
+  it("pushes what a shared mapping stored at msync(MS_SYNC)", () => {
+    const fd = kit.open("/d/f", F.O_RDWR);
+    const file = kit.task.files.get(fd);
+    const { space } = kit.task;
+    const address = space.mmap({
+      address: 0,
+      length: 4096,
+      prot: PROT_READ | PROT_WRITE,
+      flags: MAP_SHARED,
+      object: file.mmapObject(kit.task, true, PROT_READ | PROT_WRITE),
+      file,
+      offset: 0,
+      maxProt: PROT_READ | PROT_WRITE,
+    });
+    expect(space.copyOut(address, encodeUtf8("FROM"))).toBe(4);
+    expect(onHost("/d/f")).toBe("from the host");
+    expect(space.msync(address, 4096, MS_SYNC)).toBe(0);
+    expect(onHost("/d/f")).toBe("FROM the host");
+    expect(host.calls.get("sync")).toBe(1);
+    space.copyOut(address + 5, encodeUtf8("THE"));
+    expect(kit.call("fsync", fd)).toBe(0);
+    expect(onHost("/d/f")).toBe("FROM THE host");
+    space.copyOut(address + 9, encodeUtf8("HOST"));
+    kit.call("close", fd);
+    expect(space.munmap(address, 4096)).toBe(0); // the last reference of the open file
+    expect(onHost("/d/f")).toBe("FROM THE HOST");
   });
 
   it("reports a full host at fsync and loses nothing", () => {

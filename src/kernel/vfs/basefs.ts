@@ -4,10 +4,11 @@ import { EACCES, EEXIST, EINVAL, EIO, EISDIR, ENOTEMPTY, EPERM, EROFS } from "..
 import { O_ACCMODE, O_RDONLY, RENAME_EXCHANGE } from "../../abi/fcntl.ts";
 import { DT_UNKNOWN, directoryEntryType, EXT4_SUPER_MAGIC, S_IFMT } from "../../abi/stat.ts";
 import { PAGE_SIZE } from "../../arch/sv39.ts";
-import { DeviceError, type FileBacking } from "../../mm/contracts.ts";
+import { DeviceError } from "../../mm/contracts.ts";
 import type { MemoryObject } from "../../mm/memory-object.ts";
 import { errno, LinuxError } from "../linux-error.ts";
 import type { Task } from "../task.ts";
+import { BaseBacking } from "./base-backing.ts";
 import { type HostEntry, type HostFiles, type HostListing, HostNode, type HostStat } from "./host-files.ts";
 import {
   type AttributeChange,
@@ -20,7 +21,6 @@ import {
   type StatFs,
 } from "./inode.ts";
 import type { OpenFile } from "./open-file.ts";
-import { asDeviceError, readHost } from "./overlayfs.ts";
 import type { Path } from "./path.ts";
 import { initOwner } from "./permissions.ts";
 import { Xattrs } from "./xattrs.ts";
@@ -249,7 +249,8 @@ export class BaseInode extends Inode {
 
   /** The last writer closed it: others on the host shall see the result now, not at the next fsync. */
   override startWriteback(): void {
-    const failed = this.fs.dirty.has(this) ? this.push() : 0;
+    const unwritten = this.fs.dirty.has(this) || (this.data?.dirtyPageCount ?? 0) > 0;
+    const failed = unwritten ? this.push() : 0;
     // close() tells nobody: the next fsync does.
     if (failed < 0) this.lateError = failed;
     else if (this.writeCount <= 1 && !this.fs.dirty.has(this)) this.fs.host.idle(this.node);
@@ -626,70 +627,5 @@ class BaseListing implements DirectoryStream {
 
   close(): void {
     this.listing.close();
-  }
-}
-
-/** Pages of one host file. Growth reaches the host with the pages or at the next push; truncation at once. */
-class BaseBacking implements FileBacking {
-  private readonly inode: BaseInode;
-  /** Size changes come from the host: do not send them back. */
-  quiet = false;
-  /** flush() really pushes to stable storage. */
-  flushes = true;
-  private sizeBytes: number;
-  private hostSize: number;
-
-  constructor(inode: BaseInode) {
-    this.inode = inode;
-    this.sizeBytes = this.hostSize = inode.sizeBytes;
-  }
-
-  readPage(index: number, into: Uint8Array): void {
-    readHost(this.inode.fs.host, this.inode.node, index * PAGE_SIZE, into);
-  }
-
-  writePage(index: number, from: Uint8Array, length: number): void {
-    const { inode } = this;
-    try {
-      inode.fs.host.write(inode.node, index * PAGE_SIZE, from.subarray(0, length));
-    } catch (error) {
-      throw asDeviceError(error);
-    }
-    this.hostSize = Math.max(this.hostSize, index * PAGE_SIZE + length);
-    inode.wroteToHost();
-  }
-
-  setSize(sizeBytes: number): void {
-    this.sizeBytes = sizeBytes;
-    if (this.quiet) {
-      this.hostSize = sizeBytes;
-    } else if (sizeBytes < this.hostSize) {
-      this.applySize();
-    }
-  }
-
-  /** Brings the host's file to our size. */
-  applySize(): void {
-    if (this.hostSize === this.sizeBytes || this.quiet) return;
-    const { inode } = this;
-    try {
-      inode.fs.host.truncate(inode.node, this.sizeBytes);
-    } catch (error) {
-      throw asDeviceError(error);
-    }
-    this.hostSize = this.sizeBytes;
-    inode.wroteToHost();
-  }
-
-  /** msync(MS_SYNC) and fsync: mm calls this after writePage(). */
-  flush(): void {
-    if (!this.flushes) return;
-    const { inode } = this;
-    try {
-      this.applySize();
-      inode.fs.host.sync(inode.node, true);
-    } catch (error) {
-      throw asDeviceError(error);
-    }
   }
 }
