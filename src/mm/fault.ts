@@ -53,6 +53,8 @@ import { VM_EXEC, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_READ, VM_WRITE, type V
 
 /** Two tables, the object's page and a copy of it: more than any one fault takes. */
 const FRAMES_PER_FAULT = 4;
+/** Reserving can evict the very page that was to be mapped; more often than this it does not. */
+const MOST_ROUNDS = 8;
 /** Pages around a file read fault that are mapped along if they are cached (fault_around_bytes: 64 KiB). */
 const AROUND_PAGES = 16;
 
@@ -64,7 +66,9 @@ const NEEDED = [VM_READ | VM_WRITE, VM_WRITE, VM_EXEC];
  * mm.counters and traces. May reclaim and call the out-of-memory callback; never throws for a guest's doing.
  */
 export function handleFault(mm: MemoryManager, space: AddressSpace, address: number, access: Access): FaultResult {
-  return serve(mm, space, address, access, false);
+  const result = serve(mm, space, address, access, false);
+  mm.keepWithinLimit();
+  return result;
 }
 
 /**
@@ -90,7 +94,7 @@ function serve(mm: MemoryManager, space: AddressSpace, address: number, access: 
   const { allocator } = mm;
   const at = space.table.find(vpn);
   const word = at === 0 ? 0 : mm.memory.words[at >>> 2];
-  if (allocator.freeCount >= FRAMES_PER_FAULT + allocator.lowWatermark || !takesFrame(mm, area, word, access)) {
+  if (allocator.freeCount >= FRAMES_PER_FAULT + allocator.lowWatermark) {
     return dispatch(mm, space, area, vpn, at, word, access);
   }
   return serveShortOfFrames(mm, space, vpn, access);
@@ -108,23 +112,42 @@ function mayForce(area: Vma, access: Access): boolean {
   return access !== WRITE || (area.flags & (VM_MAYSHARE | VM_MAYWRITE)) === VM_MAYWRITE;
 }
 
-/** False where the case is sure to need no frame: then memory pressure is no obstacle. */
-function takesFrame(mm: MemoryManager, area: Vma, word: number, access: Access): boolean {
-  if (word === 0 || isSwapEntry(word)) return true;
-  if (access !== WRITE || (word & PTE_W) !== 0 || (area.flags & VM_MAYSHARE) !== 0) return false;
-  return (word & PTE_SPECIAL) !== 0 || !isSoleOwner(mm, pteToPfn(word));
+/** Frames that the case takes, exactly: only asked when there are few. */
+function framesNeeded(mm: MemoryManager, area: Vma, vpn: number, at: number, word: number, access: Access): number {
+  if (word === 0) {
+    const tables = at === 0 ? 2 : 0;
+    const { object } = area;
+    if (object === null) return access === WRITE ? 1 + tables : tables;
+    const page = object.pages.get(area.pageIndex(vpn)) > 0 ? 0 : 1;
+    return access === WRITE && (area.flags & VM_MAYSHARE) === 0 ? 1 + page + tables : page + tables;
+  }
+  if (isSwapEntry(word)) {
+    const slot = pteToSlot(word);
+    const pfn = mm.swap.frameOf(slot);
+    const shared = mm.swap.refsOf(slot) > 1 || mm.frames.mapCount[pfn] > 0;
+    return (pfn === 0 ? 1 : 0) + (access === WRITE && shared ? 1 : 0);
+  }
+  if (access !== WRITE || (word & PTE_W) !== 0 || (area.flags & VM_MAYSHARE) !== 0) return 0;
+  return (word & PTE_SPECIAL) !== 0 || !isSoleOwner(mm, pteToPfn(word)) ? 1 : 0;
 }
 
-/** Reclaims, then looks everything up again: PTE, page cache and even the area may have changed. */
+/** Reserves what the case needs, then looks everything up again: PTE, page cache and even the area may have changed. */
 function serveShortOfFrames(mm: MemoryManager, space: AddressSpace, vpn: number, access: Access): FaultResult {
-  if (mm.reserveFor(space, FRAMES_PER_FAULT) !== 0) {
-    mm.tracer?.event(T.TRACE_OUT_OF_MEMORY, space.id, vpn, 0, access);
-    return FAULT_OUT_OF_MEMORY;
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const area = space.areas.findPage(vpn);
+    if (area === null) return FAULT_SEGV_MAPERR;
+    const at = space.table.find(vpn);
+    const word = space.table.read(at);
+    const needed = framesNeeded(mm, area, vpn, at, word, access);
+    // The first round reclaims down to the watermarks, as any request below them does; later rounds take what they got.
+    const fromSwap = isSwapEntry(word);
+    const kept = fromSwap ? 0 : mm.allocator.minWatermark;
+    const enough = needed === 0 || (round > 0 && mm.allocator.freeCount >= needed + kept);
+    if (enough) return dispatch(mm, space, area, vpn, at, word, access);
+    if (mm.reserveFor(space, needed, fromSwap) !== 0) break;
   }
-  const area = space.areas.findPage(vpn);
-  if (area === null) return FAULT_SEGV_MAPERR;
-  const at = space.table.find(vpn);
-  return dispatch(mm, space, area, vpn, at, at === 0 ? 0 : mm.memory.words[at >>> 2], access);
+  mm.tracer?.event(T.TRACE_OUT_OF_MEMORY, space.id, vpn, 0, access);
+  return FAULT_OUT_OF_MEMORY;
 }
 
 function dispatch(
@@ -226,6 +249,7 @@ function copyFromObject(
   waited: boolean,
 ): FaultResult {
   const pfn = newAnonymousFrame(mm, vpn);
+  mm.lru.observer?.referenced(source);
   mm.memory.copy(pfn, source);
   if (area.anonVma === 0) area.prepareAnonVma();
   space.table.map(space.table.ensure(vpn), vpn, pfn, writtenBits(area));
@@ -332,6 +356,7 @@ function reuse(mm: MemoryManager, space: AddressSpace, area: Vma, at: number, pf
 function copyOnWrite(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: number, at: number, old: number): void {
   const { frames } = mm;
   const pfn = newAnonymousFrame(mm, vpn);
+  mm.lru.observer?.referenced(old);
   mm.memory.copy(pfn, old);
   if (area.anonVma === 0) area.prepareAnonVma();
   const oldWord = space.table.replaceFrame(at, vpn, pfn, writtenBits(area));
@@ -396,14 +421,13 @@ function swapIn(
 /** A frame in the swap cache with the slot's page, or 0 when the device failed. Precondition: reserved. */
 function readFromSwap(mm: MemoryManager, vpn: number, slot: number): number {
   const { swap, frames } = mm;
-  const pfn = newAnonymousFrame(mm, vpn);
+  const pfn = newAnonymousFrame(mm, vpn, slot);
   if (swap.read(slot, pfn) < 0) {
     mm.lru.remove(pfn);
     mm.allocator.free(pfn);
     return 0;
   }
   swap.cache(slot, pfn);
-  frames.owner[pfn] = slot;
   frames.flags[pfn] |= FRAME_SWAP_CACHE;
   return pfn;
 }

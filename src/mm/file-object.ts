@@ -99,7 +99,7 @@ export class FileObject extends MemoryObject {
       const result = attempt(() => this.backing.flush!());
       if (result < 0) failed = result;
     }
-    if (failed === 0) failed = -this.error;
+    if (failed === 0 && this.error !== 0) failed = -this.error;
     this.error = 0;
     return failed;
   }

@@ -1,9 +1,10 @@
 // Hands out and takes back frames: a LIFO free list (the warmest frame first), watermarks, and reserve(), the one point where
 // reclaim may run. Not responsible for choosing victims.
 //
-//   free frames:  0 ....... low ........ high ........ all
-//                 |reserve() reclaims    |
-//                 |below low, up to high |
+//   free frames:  0 ... min ........ low ........ high ........ all
+//                 |      |reserve() reclaims when |
+//                 |      |below low, up to high   |
+//                 |kept for swap-in: what was swapped out can always come back, one page for another, however full RAM and swap are
 //
 // RULE (hazard 1 of the design): allocate() never reclaims. Code that will allocate calls reserve(n) first and reads page-table
 // entries, areas and cache entries only after it, because reclaim, and the out-of-memory callback, may change all of them.
@@ -30,6 +31,7 @@ export class FrameAllocator {
   /** Set by the memory manager: reclaim, then the out-of-memory callback. */
   refill: Refill = () => false;
   freeCount = 0;
+  readonly minWatermark = 2;
   readonly lowWatermark: number;
   readonly highWatermark: number;
 
@@ -54,10 +56,13 @@ export class FrameAllocator {
     return this.counts[kind];
   }
 
-  /** True when `n` allocate() calls will succeed. May run reclaim and the out-of-memory callback. */
-  reserve(n: number): boolean {
+  /**
+   * True when `n` allocate() calls will succeed. May run reclaim and the out-of-memory callback. `last`: the frames kept below
+   * minWatermark may be used (swap-in).
+   */
+  reserve(n: number, last = false): boolean {
     if (this.freeCount >= n + this.lowWatermark) return true;
-    return this.refill(n, n + this.highWatermark);
+    return this.refill(last ? n : n + this.minWatermark, n + this.highWatermark);
   }
 
   /** True when n frames can be taken without touching the reserve of others: for what is only nice to have. */

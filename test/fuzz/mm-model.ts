@@ -554,6 +554,7 @@ export class Model {
         page.locked = last.locked;
       }
       pages.set(to + i, page);
+      this.settleLockedWrite(process, to + i, page, page.prot);
     }
   }
 
