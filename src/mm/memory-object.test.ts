@@ -164,7 +164,11 @@ describe("shmem", () => {
     const object = mm.createShmemObject(4 * P);
     let left = 2;
     object.quota = {
-      take: (pages) => left >= pages && ((left -= pages), true),
+      take: (pages) => {
+        if (left < pages) return false;
+        left -= pages;
+        return true;
+      },
       give: (pages) => {
         left += pages;
       },
