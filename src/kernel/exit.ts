@@ -10,6 +10,7 @@ import { hangUpIfOrphaned, stopIfComplete, toTicks } from "./signals/job-control
 import { queueSignal, retargetShared, sendToProcess } from "./signals/send.ts";
 import { kernelSignal, makeSigInfo } from "./signals/siginfo.ts";
 import { SigSet } from "./signals/sigset.ts";
+import { traceEnd } from "./strace.ts";
 import type { Task } from "./task.ts";
 
 /** do_group_exit(): every thread of the task's process ends; `status` as wait4 reports it. */
@@ -106,6 +107,7 @@ function exitProcess(k: Kernel, process: Process): void {
   reparentChildren(k, process);
   hangUpIfOrphaned(k, process.group, process);
   process.exited.wake();
+  if (k.config.strace) traceEnd(k, process);
   k.onExit?.(process);
   notifyParent(k, process);
 }

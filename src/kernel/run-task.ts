@@ -28,12 +28,14 @@ export function runTask(k: Kernel, t: Task, budget: number): number {
   k.sliceStartNs = startNs;
   const slice = Math.min(scheduler.sliceOf(t), budget);
   let left = slice;
+  let entries = 0;
   scheduler.current = t;
   t.state = "running";
   if (t.rseqAddress !== 0 && scheduler.switched) fixupRseq(k, t);
   if (t.retrying) {
     retrySyscall(k, t);
     left -= KERNEL_ENTRY_COST;
+    entries++;
   }
   while (t.state === "running") {
     if (t.signalPending) {
@@ -49,12 +51,14 @@ export function runTask(k: Kernel, t: Task, budget: number): number {
     left -= hart.instructions - before;
     if (reason === EXIT_FUEL) continue;
     left -= KERNEL_ENTRY_COST;
+    entries++;
     if (reason === EXIT_ECALL) serveSyscall(k, t);
     else handleTrap(k, t, reason);
   }
   scheduler.yielding = false;
-  finishSlice(k, t, startNs);
-  return Math.max(1, slice - left);
+  const cost = Math.max(1, slice - left);
+  finishSlice(k, t, startNs, (entries * KERNEL_ENTRY_COST) / cost);
+  return cost;
 }
 
 /** do_trap_*: faults and exceptions that are not system calls. */
@@ -79,13 +83,18 @@ function handleTrap(k: Kernel, t: Task, reason: number): void {
   }
 }
 
-/** Accounts the time, fires CPU timers, and puts a task that can go on at the end of the queue. */
-function finishSlice(k: Kernel, t: Task, startNs: number): void {
+/**
+ * Accounts the time, fires CPU timers, and puts a task that can go on at the end of the queue. Which part of the slice was
+ * system time is estimated from the number of kernel entries: reading a clock at each would cost more than the entry.
+ */
+function finishSlice(k: Kernel, t: Task, startNs: number, kernelShare: number): void {
   const used = k.clock.monotonicNs() - startNs;
-  t.userNs += used;
+  const systemNs = Math.floor(used * kernelShare);
   k.clock.addBusy(used);
+  const account = t.isAlive ? t : t.process.ownUsage;
+  account.systemNs += systemNs;
+  account.userNs += used - systemNs;
   if (t.isAlive) checkCpuTimers(k, t);
-  else t.process.ownUsage.userNs += used;
   if (t.state === "running") {
     t.state = "runnable";
     t.involuntarySwitches++;

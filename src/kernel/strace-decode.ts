@@ -75,7 +75,7 @@ function openFlags(value: number): string {
 
 const NO_ARGS = new Float64Array(6);
 
-function signalName(value: number): string {
+export function signalName(value: number): string {
   return SIGNAL_NAMES[value] ?? (value > 31 && value <= 64 ? `SIGRT_${value - 32}` : String(value));
 }
 

@@ -1,7 +1,9 @@
 // Writes system calls as text while they happen, in strace's manner: name(arguments) = result. Reads the guest, changes nothing.
 import { decodeUtf8 } from "../util/utf8.ts";
 import type { Kernel } from "./kernel.ts";
-import { type ArgumentDecoder, decoderFor, errnoName, quote } from "./strace-decode.ts";
+import type { Process } from "./process.ts";
+import { type SigInfo, siginfoLayout } from "./signals/siginfo.ts";
+import { type ArgumentDecoder, decoderFor, errnoName, quote, signalName } from "./strace-decode.ts";
 import { NO_RESULT, type Task } from "./task.ts";
 
 /** Gets one line, without newline. */
@@ -121,11 +123,20 @@ function formatResult(t: Task, result: number): string {
   return result >= 2 ** 20 ? hex(result) : String(result);
 }
 
-/** A signal is about to be handled or to take its default action. */
-export function traceSignal(k: Kernel, t: Task, name: string, code: number, detail: string): void {
-  k.config.strace?.(`[pid ${String(t.tid).padStart(5)}] --- ${name} {si_code=${code}${detail}} ---`);
+/** A signal was taken off its queue: it is about to be handled, ignored, or to take its default action. */
+export function traceSignal(k: Kernel, t: Task, info: SigInfo): void {
+  let detail = `si_signo=${signalName(info.signal)}, si_code=${info.code}`;
+  const layout = siginfoLayout(info.signal, info.code);
+  if (layout === "fault") {
+    detail += `, si_addr=0x${(BigInt(info.addressHigh >>> 0) * 4294967296n + BigInt(info.addressLow >>> 0)).toString(16)}`;
+  } else if (info.pid !== 0) detail += `, si_pid=${info.pid}, si_uid=${info.uid}`;
+  if (layout === "child") detail += `, si_status=${info.status}`;
+  k.config.strace?.(`[pid ${String(t.tid).padStart(5)}] --- ${signalName(info.signal)} {${detail}} ---`);
 }
 
-export function traceEnd(k: Kernel, t: Task, text: string): void {
-  k.config.strace?.(`[pid ${String(t.tid).padStart(5)}] +++ ${text} +++`);
+/** The last thread of a process is gone. */
+export function traceEnd(k: Kernel, process: Process): void {
+  const signal = process.exitStatus & 0x7f;
+  const how = signal === 0 ? `exited with ${(process.exitStatus >> 8) & 0xff}` : `killed by ${signalName(signal)}`;
+  k.config.strace?.(`[pid ${String(process.pid).padStart(5)}] +++ ${how} +++`);
 }

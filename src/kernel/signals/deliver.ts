@@ -6,6 +6,7 @@ import { SYSCALL_NUMBERS } from "../../abi/syscall-numbers.ts";
 import { exitGroup } from "../exit.ts";
 import type { Kernel } from "../kernel.ts";
 import { fixupRseq } from "../rseq.ts";
+import { traceSignal } from "../strace.ts";
 import type { Task } from "../task.ts";
 import { SIGRETURN_OFFSET } from "../vdso.ts";
 import { enterHandler } from "./frame.ts";
@@ -48,6 +49,7 @@ function takeSignal(k: Kernel, t: Task): CaughtSignal | null {
     const info = dequeueSignal(t, t.signals.blocked);
     if (info === null) return null;
     const { signal } = info;
+    if (k.config.strace) traceSignal(k, t, info);
     const action = process.signals.handlers.of(signal);
     if (action.handler === SIG_IGN) continue;
     if (action.handler !== SIG_DFL) {
