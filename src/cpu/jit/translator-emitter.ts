@@ -12,6 +12,9 @@ import type { BlockInstruction } from "./blocks.ts";
 /** A region function answers an exit reason, or this: the interpreter goes on at PC. */
 export const REGION_CONTINUE = -1;
 
+/** A place in a region as one i64 (calls reach far): offset << PLACE_SHIFT | instructions retired since fuel was brought up to date. */
+const PLACE_SHIFT = 11;
+
 /** What a jump does is decided by the region. */
 export interface ControlFlow {
   branch(condition: () => void): void;
@@ -47,6 +50,9 @@ export class TranslatorEmitter implements Emitter {
   private readonly control: ControlFlow;
   /** Leaves the function; npc and status are set. */
   exitLabel!: Label;
+  /** Leaves the function; place and status are set. */
+  leaveLabel!: Label;
+  private readonly place: number;
   instruction!: BlockInstruction;
   /** Instructions retired since fuel was last brought up to date, before this one. */
   pending = 0;
@@ -61,6 +67,7 @@ export class TranslatorEmitter implements Emitter {
     this.b = f.local(I64);
     this.va64 = f.local(I64);
     this.status = f.local(I32);
+    this.place = f.local(I64);
     this.t = f.local(I32);
     this.t2 = f.local(I32);
     this.rm = f.local(I32);
@@ -236,8 +243,7 @@ export class TranslatorEmitter implements Emitter {
       f.get(this.va64).i32(sizeBytes);
       value();
       f.call(this.shared.slowStore);
-      this.faultIfNoted();
-      this.recheckCode();
+      this.leaveIfNoted();
     };
     this.access(this.tlbWrite, sizeBytes, hit, miss, VOID);
   }
@@ -252,13 +258,21 @@ export class TranslatorEmitter implements Emitter {
     this.control.jumpTo(target);
   }
 
-  /** Leaves at this offset after `retired` instructions that fuel does not know of yet. */
+  /**
+   * Leaves at this offset after `retired` instructions that fuel does not know of yet. There are many of these places and
+   * they hardly ever run, so each only says where it is: emitLeave() does the work once for all.
+   */
   leave(status: number, offset: number, retired: number): void {
     const { f } = this;
-    this.address(offset);
-    f.set(this.npc);
-    this.spend(retired);
-    f.i32(status).set(this.status).br(this.exitLabel);
+    f.i64(offset * 2 ** PLACE_SHIFT + retired).set(this.place);
+    f.i32(status).set(this.status).br(this.leaveLabel);
+  }
+  /** Behind the block of leaveLabel: place -> npc and fuel. */
+  emitLeave(): void {
+    const { f } = this;
+    f.get(this.base).get(this.place).i64(PLACE_SHIFT).op("i64_shr_s", "i64_add").set(this.npc);
+    f.get(this.fuelLocal).get(this.place).op("i32_wrap_i64").i32((1 << PLACE_SHIFT) - 1).op("i32_and", "i32_sub");
+    f.set(this.fuelLocal);
   }
   spend(instructions: number): void {
     if (instructions !== 0) this.f.get(this.fuelLocal).i32(instructions).op("i32_sub").set(this.fuelLocal);
@@ -271,6 +285,18 @@ export class TranslatorEmitter implements Emitter {
       .i32(0)
       .mem("i32_load", FAULTED)
       .if_(VOID, () => this.leaveHere(EXIT_PAGE_FAULT), undefined, false);
+  }
+  /** After a slow store: a fault was noted, or code was dropped that may be this region. FAULTED and CODE_DROPPED adjoin. */
+  private leaveIfNoted(): void {
+    this.f.i32(0).mem("i64_load", FAULTED, 2).op("i64_eqz", "i32_eqz").if_(
+      VOID,
+      () => {
+        this.faultIfNoted();
+        this.recheckCode();
+      },
+      undefined,
+      false,
+    );
   }
   illegalIfNoted(): void {
     this.f
