@@ -285,8 +285,8 @@ describe("mmap", () => {
     expect(en(anonFixed(space, p, 200 * P))).toBe("OK");
     expect(mm.commit.committedPages).toBe(228);
     space.munmap(s, 28 * P);
-    expect(en(space.mremap(p, 200 * P, 229 * P, M.MREMAP_MAYMOVE))).toBe("ENOMEM");
-    expect(en(space.mremap(p, 200 * P, 228 * P, M.MREMAP_MAYMOVE))).toBe("OK");
+    expect(en(space.mremap(p, 200 * P, 229 * P, M.MREMAP_MAYMOVE, 0))).toBe("ENOMEM");
+    expect(en(space.mremap(p, 200 * P, 228 * P, M.MREMAP_MAYMOVE, 0))).toBe("OK");
     const child = mm.forkSpace(space);
     expect(child).toBe(null);
     expect(mm.commit.committedPages).toBe(228);
