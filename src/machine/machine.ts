@@ -2,7 +2,7 @@
 // What the host gives comes through MachineHost; the command line and the browser are above.
 import { AT_FDCWD } from "../abi/fcntl.ts";
 import { Hart } from "../cpu/hart.ts";
-import { Kernel } from "../kernel/kernel.ts";
+import { Kernel, type StepResult } from "../kernel/kernel.ts";
 import { LinuxError } from "../kernel/linux-error.ts";
 import type { Process } from "../kernel/process.ts";
 import { kernelSignal } from "../kernel/signals/siginfo.ts";
@@ -137,11 +137,7 @@ export class Machine {
   /** Makes sure that the loop runs, and that it looks at the world at once. */
   wake(): void {
     this.host.wakeUp();
-    if (this.looping === null && !this.stopped) {
-      this.looping = this.loop().finally(() => {
-        this.looping = null;
-      });
-    }
+    if (this.looping === null && !this.stopped) this.looping = this.loop();
   }
 
   /** Ends every process (SIGKILL) and the loop. */
@@ -203,21 +199,33 @@ export class Machine {
   }
 
   private async loop(): Promise<void> {
-    const { kernel, host } = this;
-    let lastBreath = host.clock.monotonicNs();
-    while (!this.stopped) {
-      const result = kernel.step(STEP_INSTRUCTIONS);
-      if (result.kind === "finished") return;
-      if (result.kind === "idle") {
-        const wait = (result.untilNs - kernel.clock.monotonicNs()) / 1e6;
-        if (wait > 0) await host.sleep(Math.min(wait, MAX_SLEEP_MS));
-        else await host.breathe();
-        lastBreath = host.clock.monotonicNs();
-      } else if ((host.clock.monotonicNs() - lastBreath) / 1e6 > STEPS_PER_BREATH_MS) {
-        await host.breathe();
-        lastBreath = host.clock.monotonicNs();
+    // The caller of spawn() goes on first: it may start more programs that are to run beside this one.
+    await this.host.breathe();
+    try {
+      let lastBreath = this.host.clock.monotonicNs();
+      while (!this.stopped) {
+        const result = this.kernel.step(STEP_INSTRUCTIONS);
+        if (result.kind === "finished") return;
+        if (await this.rest(result, lastBreath)) lastBreath = this.host.clock.monotonicNs();
       }
+    } finally {
+      // In this very turn, not in a promise's callback: who learns that a program ended may start the next one before that runs.
+      this.looping = null;
     }
+  }
+
+  /** Lets the host's events in when it is time; whether it did. */
+  private async rest(result: StepResult, lastBreath: number): Promise<boolean> {
+    const { kernel, host } = this;
+    if (result.kind === "idle") {
+      const wait = (result.untilNs - kernel.clock.monotonicNs()) / 1e6;
+      if (wait > 0) await host.sleep(Math.min(wait, MAX_SLEEP_MS));
+      else await host.breathe();
+      return true;
+    }
+    if ((host.clock.monotonicNs() - lastBreath) / 1e6 <= STEPS_PER_BREATH_MS) return false;
+    await host.breathe();
+    return true;
   }
 }
 
