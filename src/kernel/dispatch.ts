@@ -9,6 +9,7 @@ import { traceEntry, traceExit } from "./strace.ts";
 import { allSyscalls } from "./syscalls/index.ts";
 import type { SyscallHandler, SyscallRow } from "./syscalls/registry.ts";
 import { BLOCKED, NO_RESULT, type Task } from "./task.ts";
+import { reportPendingEvent, stopAtSyscall, type Tracing } from "./tracing.ts";
 
 const INSTRUCTION_BYTES = 4;
 /** The largest number asm-generic/unistd.h could have in the near future; anything above is ENOSYS without a look. */
@@ -51,12 +52,25 @@ export function serveSyscall(k: Kernel, t: Task): void {
   t.inSyscall = true;
   t.syscallCount++;
   if (k.config.strace) traceEntry(k, t);
+  if (t.tracing !== null && stopAtSyscall(k, t, "entry")) {
+    t.retrying = true;
+    return;
+  }
   runHandler(k, t);
 }
 
 /** A parked task was woken: its handler looks again. */
 export function retrySyscall(k: Kernel, t: Task): void {
+  if (t.tracing?.phase === "entry") reloadSyscall(t);
   runHandler(k, t);
+}
+
+/** After a stop at the entry: the tracer may have changed the call. */
+function reloadSyscall(t: Task): void {
+  const { registers, syscallArgs } = t;
+  (t.tracing as Tracing).phase = "none";
+  t.syscallNumber = registers.getXHigh(17) === 0 ? registers.getXLow(17) : -1;
+  for (let i = 0; i < 6; i++) syscallArgs[i] = registers.getX(10 + i);
 }
 
 function runHandler(k: Kernel, t: Task): void {
@@ -100,6 +114,10 @@ function finish(k: Kernel, t: Task, result: number): void {
   if (!t.isAlive) return;
   if (result !== NO_RESULT) t.registers.setX(10, result);
   if (t.signals.savedMask !== null) restoreMaskAfter(t, result);
+  if (t.tracing !== null) {
+    reportPendingEvent(k, t);
+    stopAtSyscall(k, t, "exit");
+  }
   // A wake-up that was meant as an interruption, but the signal is gone (another thread took it): start again.
   if (result <= FIRST_RESTART_CODE && result > NO_RESULT && !t.signalPending) restartWithoutSignal(t);
 }

@@ -25,6 +25,7 @@ import { isScript, PROBE_BYTES, parseScriptLine } from "./script.ts";
 import { FRAME_BYTES } from "./signals/frame.ts";
 import { SignalHandlers } from "./signals/state.ts";
 import type { Task } from "./task.ts";
+import { traceExec } from "./tracing.ts";
 import { VDSO_BYTES } from "./vdso.ts";
 import type { Inode } from "./vfs/inode.ts";
 import type { OpenFile } from "./vfs/open-file.ts";
@@ -371,6 +372,7 @@ function mapStack(
 function commit(k: Kernel, t: Task, image: Image): void {
   const { process } = t;
   const { program } = image;
+  const formerTid = t.tid;
   becomeLeader(k, t);
   abandonFutexes(k, t);
   t.clearChildTid = 0;
@@ -406,6 +408,7 @@ function commit(k: Kernel, t: Task, image: Image): void {
   applyMemoryLimits(process, t.credentials, t.space);
   t.name = commOf(program.fileName);
   startThread(t, image);
+  traceExec(k, t, formerTid);
 }
 
 /** de_thread(): the other threads end, and this one takes over the leader's id. */

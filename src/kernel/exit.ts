@@ -12,6 +12,7 @@ import { kernelSignal, makeSigInfo } from "./signals/siginfo.ts";
 import { SigSet } from "./signals/sigset.ts";
 import { traceEnd } from "./strace.ts";
 import type { Task } from "./task.ts";
+import { isHeldByTracer, leaveTracing, stopTracing, tellTracerOfEnd } from "./tracing.ts";
 
 /** do_group_exit(): every thread of the task's process ends; `status` as wait4 reports it. */
 export function exitGroup(k: Kernel, t: Task, status: number): void {
@@ -46,6 +47,7 @@ export function exitThread(k: Kernel, t: Task): void {
   abandonFutexes(k, t);
   t.endSyscall();
   finishVfork(t);
+  leaveTracing(k, t, process.groupExiting ? process.exitStatus : t.exitCode);
   process.ownUsage.add(threadUsage(t));
   t.state = "zombie";
   if (k.scheduler.current === t) k.scheduler.current = null;
@@ -168,6 +170,10 @@ export function notifyParent(k: Kernel, process: Process): void {
     reap(k, process);
     return;
   }
+  if (isHeldByTracer(process)) {
+    tellTracerOfEnd(k, process);
+    return;
+  }
   const { exitSignal } = process;
   const action = parent.signals.handlers.of(SIGCHLD);
   const unwanted = action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0;
@@ -196,6 +202,7 @@ function exitInfo(process: Process, signal: number) {
 export function reap(k: Kernel, process: Process): void {
   if (process.state === "reaped") return;
   process.state = "reaped";
+  stopTracing(process.leader);
   process.leader.state = "dead";
   process.parent?.children.delete(process);
   process.threads.delete(process.leader);

@@ -2,7 +2,7 @@
 import { EAGAIN, EINVAL, ENOMEM, EPERM } from "../abi/errno.ts";
 import { RLIMIT_NPROC } from "../abi/resource.ts";
 import * as C from "../abi/sched.ts";
-import { NSIG, SIG_DFL, SIG_IGN, SS_DISABLE } from "../abi/signal.ts";
+import { NSIG, SIG_DFL, SIG_IGN, SIGCHLD, SS_DISABLE } from "../abi/signal.ts";
 import { CpuContext } from "../cpu/cpu-context.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
 import { storeU32 } from "./ipc/user-memory.ts";
@@ -12,6 +12,7 @@ import { installPidFd } from "./pidfd.ts";
 import { Process } from "./process.ts";
 import { SignalHandlers } from "./signals/state.ts";
 import { Task } from "./task.ts";
+import { traceClone } from "./tracing.ts";
 
 export interface CloneArguments {
   /** CLONE_* without the signal byte; `flagsHigh` are bits 32.. of clone3. */
@@ -172,6 +173,10 @@ function finishClone(k: Kernel, t: Task, child: Task, args: CloneArguments): voi
   if ((args.flags & C.CLONE_PARENT_SETTID) !== 0) t.space.writeU32(args.parentTid, child.tid);
   if ((args.flags & C.CLONE_CHILD_SETTID) !== 0) child.space.writeU32(args.childTid, child.tid);
   if ((args.flags & C.CLONE_VFORK) !== 0) child.vforkParent = t;
+  if (t.tracing !== null && (args.flags & C.CLONE_UNTRACED) === 0) {
+    const kind = (args.flags & C.CLONE_VFORK) !== 0 ? "vfork" : args.exitSignal === SIGCHLD ? "fork" : "clone";
+    traceClone(k, t, child, kind);
+  }
   if (t.process.signals.pending.set.has(9)) child.signalPending = true;
   k.scheduler.enqueue(child);
 }

@@ -10,6 +10,7 @@ import type { MemoryObject } from "../mm/memory-object.ts";
 import { Prng } from "../util/prng.ts";
 import { Clock, type HostClock } from "./clock.ts";
 import { buildDispatchTable, type DispatchTable } from "./dispatch.ts";
+import { notifyParent } from "./exit.ts";
 import { FutexTable } from "./futex.ts";
 import { IpcState } from "./ipc/ipc-state.ts";
 import { errno } from "./linux-error.ts";
@@ -198,6 +199,11 @@ export class Kernel {
   /** kill_pgrp_info(): every member gets it. */
   sendSignalToGroup(group: ProcessGroup, info: SigInfo): number {
     return sendToGroup(this, group, info);
+  }
+
+  /** The tracer of a dead process let go of it: now its parent hears of the end. */
+  tracerLetGo(process: Process): void {
+    notifyParent(this, process);
   }
 
   /** printk: the host's log and syslog(2). */

@@ -6,6 +6,7 @@ import type { Credentials } from "./credentials.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Process } from "./process.ts";
 import { TaskSignals } from "./signals/state.ts";
+import type { Tracing } from "./tracing.ts";
 import type { FdTable } from "./vfs/fd-table.ts";
 import type { FsContext } from "./vfs/fs-context.ts";
 import { WaitQueue } from "./wait-queue.ts";
@@ -64,8 +65,10 @@ export class Task {
   readonly vforkDone = new WaitQueue();
   /** PI futexes held (futex-pi.ts owns the meaning). */
   piHeld: Set<unknown> | null = null;
-  /** ptrace.ts owns the meaning. */
-  tracer: Task | null = null;
+  /** Set while another thread traces this one. */
+  tracing: Tracing | null = null;
+  /** Threads this one traces. */
+  readonly tracees = new Set<Task>();
 
   // System call in progress.
   syscallNumber = -1;

@@ -12,12 +12,13 @@ import {
   WNOWAIT,
   WSTOPPED,
 } from "../abi/sched.ts";
-import { CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT } from "../abi/signal.ts";
+import { CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, CLD_TRAPPED, SIGCHLD, SIGCONT } from "../abi/signal.ts";
 import { reap } from "./exit.ts";
 import { set64, storeBytes, storeU32, viewOf } from "./ipc/user-memory.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Process, Usage } from "./process.ts";
 import type { Task } from "./task.ts";
+import { isHeldByTracer, stopTracing, type Tracing } from "./tracing.ts";
 
 export interface WaitRequest {
   /** P_ALL, P_PID, P_PGID (P_PIDFD is resolved to P_PID by the caller). */
@@ -43,6 +44,9 @@ export interface WaitReport {
 /** A report, 0 (WNOHANG and nothing yet), -ECHILD, or what t.block() returned. */
 export function waitForChild(k: Kernel, t: Task, request: WaitRequest): WaitReport | number {
   let eligible = false;
+  const traced = traceeReport(k, t, request);
+  if (traced === "none yet") eligible = true;
+  else if (traced !== null) return traced;
   for (const child of t.process.children) {
     if (!isEligible(t, child, request)) continue;
     eligible = true;
@@ -68,8 +72,10 @@ function isEligible(t: Task, child: Process, request: WaitRequest): boolean {
 function childReport(k: Kernel, child: Process, options: number): WaitReport | null {
   if (child.state === "zombie") {
     // A tracer other than the parent sees the end first; the parent waits until it let go.
-    return (options & WEXITED) !== 0 && child.leader.tracer === null ? zombieReport(k, child, options) : null;
+    return (options & WEXITED) !== 0 && !isHeldByTracer(child) ? zombieReport(k, child, options) : null;
   }
+  // A tracing parent hears of stops as a tracer.
+  if (child.leader.tracing?.tracer.process === child.parent) return null;
   if (child.stopReport === "stopped" && (options & WSTOPPED) !== 0) {
     if ((options & WNOWAIT) === 0) child.stopReport = "reported";
     return makeReport(child, CLD_STOPPED, child.stopSignal, (child.stopSignal << 8) | 0x7f);
@@ -79,6 +85,47 @@ function childReport(k: Kernel, child: Process, options: number): WaitReport | n
     return makeReport(child, CLD_CONTINUED, SIGCONT, 0xffff);
   }
   return null;
+}
+
+/** What a tracee has to report to the calling tracer: a stop, or its end; null: there is none that counts. */
+function traceeReport(k: Kernel, t: Task, request: WaitRequest): WaitReport | "none yet" | null {
+  let found: "none yet" | null = null;
+  for (const thread of t.process.threads) {
+    if ((request.options & __WNOTHREAD) !== 0 && thread !== t) continue;
+    for (const tracee of thread.tracees) {
+      const { type, id } = request;
+      if (type === P_PGID ? tracee.process.group.id !== id : type !== P_ALL && tracee.tid !== id) continue;
+      const report = traceeState(k, tracee, tracee.tracing as Tracing, request.options);
+      if (report !== null) return report;
+      found = "none yet";
+    }
+  }
+  return found;
+}
+
+function traceeState(k: Kernel, tracee: Task, tracing: Tracing, options: number): WaitReport | null {
+  const { process } = tracee;
+  const keep = (options & WNOWAIT) !== 0;
+  if (tracing.stopCode !== 0 && !tracing.stopReported && tracee.state === "stopped") {
+    if (!keep) tracing.stopReported = true;
+    const report = makeReport(process, CLD_TRAPPED, tracing.stopCode, (tracing.stopCode << 8) | 0x7f);
+    return { ...report, pid: tracee.tid };
+  }
+  if ((options & WEXITED) === 0 || tracee.isAlive) return null;
+  if (!tracee.isLeader) {
+    const report = makeReport(process, CLD_EXITED, tracing.ended >> 8, tracing.ended);
+    if (!keep) stopTracing(tracee);
+    return { ...report, pid: tracee.tid };
+  }
+  if (process.state !== "zombie" || !isHeldByTracer(process)) return null;
+  const signal = process.exitStatus & 0x7f;
+  const status = signal !== 0 ? signal : (process.exitStatus >> 8) & 0xff;
+  const report = makeReport(process, signal !== 0 ? CLD_KILLED : CLD_EXITED, status, process.exitStatus);
+  if (!keep) {
+    stopTracing(tracee);
+    k.tracerLetGo(process);
+  }
+  return report;
 }
 
 /** wait_task_zombie(). */

@@ -1,4 +1,4 @@
-// Our own C programs about signals, processes, threads and timers print what they print on real riscv64 Linux 6.12 (the
+// Our own C programs about signals, processes, threads, timers and tracing print what they print on real riscv64 Linux 6.12 (the
 // .expected.txt files were recorded there), under ample and under scarce memory.
 import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
@@ -10,7 +10,7 @@ const scratch = new Scratch();
 afterAll(() => scratch.remove());
 
 describe.skipIf(skip)("guest programs", () => {
-  for (const name of ["signals", "processes", "threads", "timers"]) {
+  for (const name of ["signals", "processes", "threads", "timers", "ptrace"]) {
     it(`kernel-${name} answers as Linux does`, () => {
       const program = scratch.compile(`kernel-${name}`, [`test/guest/kernel-${name}.c`]);
       const box = new TestKernel();

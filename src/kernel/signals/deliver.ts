@@ -8,10 +8,11 @@ import type { Kernel } from "../kernel.ts";
 import { fixupRseq } from "../rseq.ts";
 import { traceSignal } from "../strace.ts";
 import type { Task } from "../task.ts";
+import { stopForTracer, takeInterrupt, takeResumedSignal } from "../tracing.ts";
 import { SIGRETURN_OFFSET } from "../vdso.ts";
 import { enterHandler } from "./frame.ts";
 import { isOrphanedGroup, stopProcess, stopThread } from "./job-control.ts";
-import { dequeueSignal, forceSegvAfter, recalculatePending, STOP_SIGNALS, setBlocked } from "./send.ts";
+import { dequeueSignal, forceSegvAfter, queueSignal, recalculatePending, STOP_SIGNALS, setBlocked } from "./send.ts";
 import type { SigInfo } from "./siginfo.ts";
 import { isIgnoredByDefault, maskDuringHandler, type SignalAction } from "./state.ts";
 
@@ -46,8 +47,8 @@ function takeSignal(k: Kernel, t: Task): CaughtSignal | null {
       stopThread(k, t);
       return null;
     }
-    const info = dequeueSignal(t, t.signals.blocked);
-    if (info === null) return null;
+    const info = nextSignal(k, t);
+    if (info === null || t.state !== "running") return null;
     const { signal } = info;
     if (k.config.strace) traceSignal(k, t, info);
     const action = process.signals.handlers.of(signal);
@@ -65,6 +66,24 @@ function takeSignal(k: Kernel, t: Task): CaughtSignal | null {
     }
     exitGroup(k, t, signal);
     return null;
+  }
+}
+
+/** The next signal to act on. A traced thread stops with each first; its tracer says what becomes of it. */
+function nextSignal(k: Kernel, t: Task): SigInfo | null {
+  if (t.tracing === null) return dequeueSignal(t, t.signals.blocked);
+  for (;;) {
+    if (takeInterrupt(k, t)) return null;
+    const resumed = takeResumedSignal(t);
+    if (resumed === undefined) {
+      const info = dequeueSignal(t, t.signals.blocked);
+      if (info === null || info.signal === SIGKILL || t.tracing === null) return info;
+      stopForTracer(k, t, info.signal, info);
+      return null;
+    }
+    if (resumed === null) continue;
+    if (!t.signals.blocked.has(resumed.signal)) return resumed;
+    queueSignal(k, t, resumed, false);
   }
 }
 

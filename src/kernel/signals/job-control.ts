@@ -3,6 +3,7 @@ import { CLD_STOPPED, SA_NOCLDSTOP, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP } from "..
 import type { Kernel } from "../kernel.ts";
 import type { Process, ProcessGroup } from "../process.ts";
 import type { Task } from "../task.ts";
+import { stopGroupForTracer } from "../tracing.ts";
 import { sendToGroup, sendToProcess, wakeForSignal } from "./send.ts";
 import { kernelSignal, makeSigInfo } from "./siginfo.ts";
 
@@ -46,6 +47,7 @@ export function stopProcess(k: Kernel, t: Task, signal: number): void {
 export function stopThread(k: Kernel, t: Task): void {
   t.stopPending = false;
   t.state = "stopped";
+  if (t.tracing !== null) stopGroupForTracer(k, t, t.process.stopSignal);
   stopIfComplete(k, t.process);
 }
 

@@ -120,7 +120,7 @@ function prepareSignal(k: Kernel, t: Task, signal: number): boolean {
 
 /** sig_ignored(): a blocked signal is kept, for its disposition may change. */
 function isIgnored(t: Task, signal: number): boolean {
-  if (t.signals.blocked.has(signal) || t.tracer !== null) return false;
+  if (t.signals.blocked.has(signal) || t.tracing !== null) return false;
   return t.process.signals.handlers.ignores(signal);
 }
 
@@ -129,7 +129,7 @@ export function continueProcess(k: Kernel, process: Process): void {
   const wasStopped = process.stopSignal !== 0;
   for (const thread of process.threads) {
     thread.stopPending = false;
-    if (thread.state === "stopped" && thread.tracer === null) resumeStopped(thread);
+    if (thread.state === "stopped" && thread.tracing === null) resumeStopped(thread);
   }
   if (!wasStopped) return;
   process.stopSignal = 0;
@@ -139,6 +139,7 @@ export function continueProcess(k: Kernel, process: Process): void {
 
 export function resumeStopped(t: Task): void {
   if (t.state !== "stopped") return;
+  if (t.tracing !== null) t.tracing.stopCode = 0;
   t.state = "runnable";
   t.signalPending = true;
   t.kernel.scheduler.enqueue(t);

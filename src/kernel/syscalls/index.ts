@@ -11,6 +11,7 @@ import { socketSyscalls } from "./ipc-socket.ts";
 import { sysvSyscalls } from "./ipc-sysv.ts";
 import { MEMORY_SYSCALLS } from "./memory.ts";
 import { PROCESS_SYSCALLS } from "./process.ts";
+import { PTRACE_SYSCALLS } from "./ptrace.ts";
 import type { SyscallTable } from "./registry.ts";
 import { RESOURCE_SYSCALLS } from "./resource.ts";
 import { SIGNAL_SYSCALLS } from "./signal.ts";
@@ -28,6 +29,7 @@ export function allSyscalls(): SyscallTable {
     ...CREDENTIAL_SYSCALLS,
     ...RESOURCE_SYSCALLS,
     ...SYSTEM_SYSCALLS,
+    ...PTRACE_SYSCALLS,
     ...fileDescriptorSyscalls,
     ...fileIoSyscalls,
     ...filePathSyscalls,
