@@ -126,21 +126,21 @@ describe.each([false, true, "always"] as const)("with translation %s", (mode) =>
     });
 
     it("in a function far from its caller are exact", () => {
-    const far = CODE + 0xff000;
-    const p = new Program([encode("jal", { rd: 1, imm: far - CODE }), addi(6, 6, -1), loopBack(6, -8), ECALL]);
-    p.machine.map(far, PTE_R | PTE_W | PTE_X);
-    p.put([load("ld", 7, 5), addi(5, 5, 64), encode("jalr", { rd: 0, rs1: 1 })], far);
-    p.context.setX(5, DATA);
-    p.context.setX(6, 128);
-    let faults = 0;
-    while (p.hart.run(1e6) === EXIT_PAGE_FAULT) {
-      expect([p.context.pc, p.faultAddress]).toEqual([far, DATA + 4096 * faults]);
-      p.machine.map(DATA + 4096 * faults++, PTE_R);
-    }
-    expect([faults, p.context.pc, p.hart.instructions]).toEqual([2, CODE + 12, 128 * 6 + 1]);
-  });
+      const far = CODE + 0xff000;
+      const p = new Program([encode("jal", { rd: 1, imm: far - CODE }), addi(6, 6, -1), loopBack(6, -8), ECALL]);
+      p.machine.map(far, PTE_R | PTE_W | PTE_X);
+      p.put([load("ld", 7, 5), addi(5, 5, 64), encode("jalr", { rd: 0, rs1: 1 })], far);
+      p.context.setX(5, DATA);
+      p.context.setX(6, 128);
+      let faults = 0;
+      while (p.hart.run(1e6) === EXIT_PAGE_FAULT) {
+        expect([p.context.pc, p.faultAddress]).toEqual([far, DATA + 4096 * faults]);
+        p.machine.map(DATA + 4096 * faults++, PTE_R);
+      }
+      expect([faults, p.context.pc, p.hart.instructions]).toEqual([2, CODE + 12, 128 * 6 + 1]);
+    });
 
-  it("leave rd alone, also when it is the base and also for x0", () => {
+    it("leave rd alone, also when it is the base and also for x0", () => {
       const p = new Program([load("ld", 5, 5), load("lw", 0, 5)]);
       p.context.setX(5, DATA);
       expect(p.hart.run(9)).toBe(EXIT_PAGE_FAULT);

@@ -240,7 +240,7 @@ function emitFormerHandler(e: InterpreterEmitter): void {
   emitFindRecord(e);
   e.f
     .get(e.t)
-    .mem("i32_load", REGION_RECORDS + 12)
+    .mem("i32_load", REGION_RECORDS + 4)
     .set(e.handlerLocal)
     .br(e.labels.again);
 }
@@ -255,11 +255,10 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
   emitFindRecord(e);
   f.get(e.fuelLocal)
     .get(e.t)
-    .mem("i32_load", REGION_RECORDS + 4);
-  f.get(e.pcBase)
-    .get(e.t)
-    .mem("i64_load32_s", REGION_RECORDS + 8)
-    .op("i64_sub");
+    .mem("i64_load", REGION_RECORDS + 8)
+    .tee(e.a);
+  // The base page is as far from this one as the offset says.
+  f.get(e.pcBase).get(e.a).i64(-4096).op("i64_and", "i64_sub");
   f.get(e.t).mem("i32_load", REGION_RECORDS).callIndirect(regionType).set(e.reason);
   f.i32(0).i32(0).mem("i32_store", CODE_DROPPED);
   f.i32(0).mem("i64_load", PC).set(e.npc);
@@ -279,7 +278,7 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
     .if_(VOID, () => {
       f.get(e.fuelLocal).i32(1).op("i32_sub").set(e.fuelLocal);
       f.get(e.t)
-        .mem("i32_load", REGION_RECORDS + 12)
+        .mem("i32_load", REGION_RECORDS + 4)
         .set(e.handlerLocal)
         .br(e.labels.again);
     });

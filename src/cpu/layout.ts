@@ -35,7 +35,7 @@ export const RECORDED = MISS_COUNT + 4;
 /** For reports, as i64: how often a region was entered, and instructions retired in regions. */
 export const REGION_CALLS = RECORDED + 4;
 export const REGION_INSTRUCTIONS = REGION_CALLS + 8;
-/** Per miss: i32 region, i32 offset of the jump from the region's base page, i64 target, i64 address of the base page. */
+/** Per miss: i32 region, i64 address of the jump, i64 target, i64 address of the region's base page; each at a multiple of 8. */
 export const MISS_RING = 2048;
 export const MISS_BYTES = 32;
 export const MISSES = 32;
@@ -59,8 +59,8 @@ export const BANKS = 16;
 export const TLB = 4096;
 
 /**
- * Entries of translated regions: i32 index in the table of functions, i32 offset of the instruction from the region's base
- * page, i32 offset of its page from that page, i32 handler that the slot had before.
+ * Entries of translated regions: i32 index in the table of functions, i32 handler that the slot had before, i64 offset of
+ * the instruction from the region's base page (which can be in another library, far away).
  */
 export const REGION_RECORDS = TLB + BANKS * BANK_BYTES;
 export const REGION_RECORD_BYTES = 16;

@@ -235,9 +235,8 @@ export class CodeCache {
       const at = (MISS_RING + i * MISS_BYTES) / 4;
       const region = this.regionAt[words[at]];
       if (!region) continue;
-      const base = words[at + 5] * 2 ** 32 + (words[at + 4] >>> 0);
-      const jump = base + words[at + 1];
-      const news = this.noteJump(jump, words[at + 3] * 2 ** 32 + (words[at + 2] >>> 0));
+      const base = this.wide(4 * at + 24);
+      const news = this.noteJump(base + this.wide(4 * at + 8), this.wide(4 * at + 16));
       region.misses += fresh / MISSES;
       const attempts = this.attempts.get(region.root) ?? 0;
       if (news && region.misses > MANY_MISSES * 2 ** attempts) again.set(region, base / 4096);
@@ -322,8 +321,9 @@ export class CodeCache {
     const record = this.freeRecords.pop()!;
     const at = (REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2;
     this.o.words[at] = region.index;
-    this.o.words[at + 1] = page * 4096 + offset;
-    this.o.words[at + 2] = page * 4096;
+    const fromBase = page * 4096 + offset;
+    this.o.words[at + 2] = fromBase | 0;
+    this.o.words[at + 3] = Math.floor(fromBase / 2 ** 32);
     const entry: Entry = { pfn, offset, record };
     region.entries.push(entry);
     list.push(entry);
@@ -342,7 +342,7 @@ export class CodeCache {
       const handler = bytes[slot];
       if (handler === HANDLER_UNDECODED || handler === HANDLER_REGION) continue;
       if (handler === HANDLER_STRADDLE || handler === HANDLER_PAGE_END || handler === HANDLER_ILLEGAL) continue;
-      words[((REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2) + 3] = handler;
+      words[((REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2) + 1] = handler;
       bytes[slot] = HANDLER_REGION;
       bytes[page + REGION_INDEX + offset] = record;
       bytes[page + REGION_INDEX + offset + 1] = record >> 8;
@@ -366,7 +366,7 @@ export class CodeCache {
       const slot = page + offset * (SLOT_BYTES / 2);
       const index = page + REGION_INDEX + offset;
       if (page !== 0 && bytes[slot] === HANDLER_REGION && (bytes[index] | (bytes[index + 1] << 8)) === record) {
-        bytes[slot] = words[((REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2) + 3];
+        bytes[slot] = words[((REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2) + 1];
       }
       const list = this.entriesOf.get(pfn)!.filter((other) => other !== entry);
       if (list.length > 0) this.entriesOf.set(pfn, list);

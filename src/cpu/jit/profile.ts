@@ -3,7 +3,7 @@
 
 const HALFWORDS = 2048;
 /** Targets of one jump that are worth knowing: of a return, and of others. */
-const MOST_CALLERS = 4;
+const MOST_CALLERS = 12;
 const MOST_TARGETS = 64;
 /** Visits while recording that make an instruction part of a region. */
 const HOT_VISITS = 2;
@@ -29,7 +29,6 @@ export class Profile {
 
   /** Remembers a target of an indirect jump; whether it is news. */
   note(pfn: number, offset: number, distance: number, isReturn: boolean): boolean {
-    if (Math.abs(distance) >= 2 ** 30) return false;
     let jumps = this.targets.get(pfn);
     if (jumps === undefined) {
       jumps = new Map();

@@ -1,7 +1,7 @@
 // Translates a region (blocks.ts) into one wasm function: registers in locals, structured control flow (structure.ts), a
 // dispatcher for entries and indirect jumps. Produces the bytes of a module; installing it is code-cache.ts's business.
 //
-//   region(fuel i32, entry i32, base i64) -> i32     entry: byte offset of the instruction to begin with, one of `entries`
+//   region(fuel i32, entry i64, base i64) -> i32     entry: byte offset of the instruction to begin with, one of `entries`
 //   answers an exit reason or REGION_CONTINUE; PC, FUEL_LEFT and the registers are in memory then.
 import { EXIT_FUEL } from "../exits.ts";
 import { FloatHelpers, SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS } from "../isa/float-helpers.ts";
@@ -32,7 +32,7 @@ export interface Region {
   readonly entries: readonly number[];
 }
 
-export const REGION_PARAMS = [I32, I32, I64] as const;
+export const REGION_PARAMS = [I32, I64, I64] as const;
 export const REGION_RESULTS = [I32] as const;
 
 /** Below this many targets the dispatcher compares one by one. */
@@ -89,9 +89,9 @@ class RegionBuilder {
   private readonly graph: CodeGraph;
   private readonly loopLabels: Label[] = [];
   private readonly blockLabels: Label[] = [];
-  /** i32 local: offset of the block to dispatch to. */
+  /** i64 local: offset of the block to dispatch to. */
   private readonly target: number;
-  /** i32 local: offset of the indirect jump that leads to the dispatcher. */
+  /** i64 local: offset of the indirect jump that leads to the dispatcher. */
   private readonly jump: number;
   private readonly index: number;
   private node = 0;
@@ -112,8 +112,8 @@ class RegionBuilder {
       jump: () => this.finish(),
       jumpTo: (target) => this.jumpTo(target),
     });
-    this.target = f.local(I32);
-    this.jump = f.local(I32);
+    this.target = f.local(I64);
+    this.jump = f.local(I64);
     for (const block of graph.blocks.values()) {
       this.nodeOf.set(block.start, this.blocks.length);
       this.blocks.push(block);
@@ -261,7 +261,7 @@ class RegionBuilder {
     }
     if (shape.viaDispatcher(node, next)) {
       e.spend(pending);
-      f.i32(to).set(this.target).br(this.loopLabels[DISPATCHER]);
+      f.i64(to).set(this.target).br(this.loopLabels[DISPATCHER]);
     } else if (shape.order[next] <= shape.order[node]) {
       e.spend(pending);
       f.br(this.loopLabels[next]);
@@ -314,13 +314,8 @@ class RegionBuilder {
       .i32(0)
       .op("i32_le_s")
       .if_(VOID, () => f.i32(EXIT_FUEL).set(e.status).br(e.exitLabel), undefined, false);
-    f.i32(e.instruction.at).set(this.jump);
-    // Offsets within the region's pages fit 31 bits; anything else is none of its targets.
-    f.get(e.npc).get(e.base).op("i64_sub").tee(e.va64).op("i32_wrap_i64").tee(this.target).op("i64_extend_i32_s");
-    f.get(e.va64)
-      .op("i64_eq")
-      .if_(VOID, () => f.br(this.loopLabels[DISPATCHER]));
-    this.leaveAtNpc();
+    f.i64(e.instruction.at).set(this.jump);
+    f.get(e.npc).get(e.base).op("i64_sub").set(this.target).br(this.loopLabels[DISPATCHER]);
   }
 
   /** Leaves for the address in npc, which an indirect jump computed, and notes it. */
@@ -334,15 +329,12 @@ class RegionBuilder {
       .op("i32_mul")
       .tee(e.t);
     f.i32(this.index).mem("i32_store", MISS_RING);
-    f.get(e.t)
-      .get(this.jump)
-      .mem("i32_store", MISS_RING + 4);
-    f.get(e.t)
-      .get(e.npc)
-      .mem("i64_store", MISS_RING + 8);
-    f.get(e.t)
-      .get(e.base)
-      .mem("i64_store", MISS_RING + 16);
+    const values = [this.jump, e.npc, e.base];
+    values.forEach((local, i) => {
+      f.get(e.t)
+        .get(local)
+        .mem("i64_store", MISS_RING + 8 + 8 * i);
+    });
     this.f.i32(REGION_CONTINUE).set(this.e.status).br(this.e.exitLabel);
   }
 
@@ -356,7 +348,7 @@ class RegionBuilder {
       return;
     }
     if (nodes.length <= FEW_TARGETS) {
-      for (const node of nodes) f.get(this.target).i32(start(node)).op("i32_eq").brIf(this.blockLabels[node]);
+      for (const node of nodes) f.get(this.target).i64(start(node)).op("i64_eq").brIf(this.blockLabels[node]);
       this.leaveAtNpc();
       return;
     }
@@ -370,6 +362,7 @@ class RegionBuilder {
       const slots: Label[] = new Array(size).fill(none);
       for (const slot of [...groups.keys()].reverse()) slots[slot] = f.open(0x02, VOID);
       f.get(this.target)
+        .op("i32_wrap_i64")
         .i32(shift)
         .op("i32_shr_u")
         .i32(size - 1)
@@ -377,7 +370,7 @@ class RegionBuilder {
         .brTable(slots, none);
       for (const group of groups.values()) {
         f.close();
-        for (const node of group) f.get(this.target).i32(start(node)).op("i32_eq").brIf(this.blockLabels[node]);
+        for (const node of group) f.get(this.target).i64(start(node)).op("i64_eq").brIf(this.blockLabels[node]);
         f.br(none);
       }
     });

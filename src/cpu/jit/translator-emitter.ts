@@ -271,7 +271,11 @@ export class TranslatorEmitter implements Emitter {
   emitLeave(): void {
     const { f } = this;
     f.get(this.base).get(this.place).i64(PLACE_SHIFT).op("i64_shr_s", "i64_add").set(this.npc);
-    f.get(this.fuelLocal).get(this.place).op("i32_wrap_i64").i32((1 << PLACE_SHIFT) - 1).op("i32_and", "i32_sub");
+    f.get(this.fuelLocal)
+      .get(this.place)
+      .op("i32_wrap_i64")
+      .i32((1 << PLACE_SHIFT) - 1)
+      .op("i32_and", "i32_sub");
     f.set(this.fuelLocal);
   }
   spend(instructions: number): void {
@@ -288,15 +292,19 @@ export class TranslatorEmitter implements Emitter {
   }
   /** After a slow store: a fault was noted, or code was dropped that may be this region. FAULTED and CODE_DROPPED adjoin. */
   private leaveIfNoted(): void {
-    this.f.i32(0).mem("i64_load", FAULTED, 2).op("i64_eqz", "i32_eqz").if_(
-      VOID,
-      () => {
-        this.faultIfNoted();
-        this.recheckCode();
-      },
-      undefined,
-      false,
-    );
+    this.f
+      .i32(0)
+      .mem("i64_load", FAULTED, 2)
+      .op("i64_eqz", "i32_eqz")
+      .if_(
+        VOID,
+        () => {
+          this.faultIfNoted();
+          this.recheckCode();
+        },
+        undefined,
+        false,
+      );
   }
   illegalIfNoted(): void {
     this.f
