@@ -17,7 +17,7 @@ export interface CodeSource {
 
 /** Bounds of one region. */
 export const MOST_INSTRUCTIONS = 600;
-export const MOST_PAGES = 8;
+export const MOST_PAGES = 32;
 /** A region that is still smaller takes in code that has a region already. */
 const SMALL = 60;
 

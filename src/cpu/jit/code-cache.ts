@@ -41,7 +41,7 @@ const HOT = 6;
 /** Instructions that are recorded before a translation. */
 const RECORDED_INSTRUCTIONS = 20_000;
 /** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
-const PRICE = 10_000;
+const PRICE = 20_000;
 /** Addresses that are counted at a time; beyond that counting starts anew. */
 const MOST_COUNTS = 20_000;
 /** Shorter regions are not worth a module. */
