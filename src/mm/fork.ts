@@ -27,7 +27,7 @@ const LEAF_BITS = (1 << PTE_PFN_SHIFT) - 1;
 
 /** A copy of `parent`, or null: no frames or, under strict accounting, no commit left. The parent is then as it was. */
 export function forkSpace(mm: MemoryManager, parent: AddressSpace): AddressSpace | null {
-  const child = mm.createSpace();
+  const child = mm.createSpace(parent);
   if (child === null) return null;
   child.copySettingsFrom(parent);
   let shared = 0;

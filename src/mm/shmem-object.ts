@@ -1,6 +1,6 @@
 // Memory with a name but no file behind it (tmpfs, memfd, shared anonymous, SysV): pages are made of zeros and travel to swap.
 // Not responsible for seals, names or quotas of file systems beyond asking its PageQuota.
-import { EIO, ENOMEM, ENOSPC, ENXIO } from "../abi/errno.ts";
+import { EIO, ENOSPC, ENXIO } from "../abi/errno.ts";
 import { PAGE_SIZE } from "../arch/sv39.ts";
 import type { Pfn } from "../util/brand.ts";
 import { FRAME_DIRTY, FRAME_SHMEM } from "./frame-table.ts";
@@ -89,8 +89,7 @@ export class ShmemObject extends MemoryObject {
   }
 
   protected override pageForReplacing(index: number): number {
-    const pfn = this.ensurePage(index);
-    return pfn === -ENOMEM ? -ENOSPC : pfn;
+    return this.ensurePage(index);
   }
 
   protected override restorePage(): void {

@@ -320,7 +320,8 @@ export class Model {
     else if (dice < 915) this.truncateSome();
     else if (dice < 925) this.punchSome();
     else if (dice < 945) this.syncSome(process);
-    else if (dice < 985) this.adviseSome(process);
+    else if (dice < 975) this.adviseSome(process);
+    else if (dice < 985) this.outAndIn(process);
     else if (dice < 997) this.lockSome(process);
     else this.mm.dropCaches();
   }
@@ -785,8 +786,29 @@ export class Model {
 
   private adviseSome(process: TestProcess): void {
     const vpn = this.likelyVpn(process);
-    const pages = this.randomPages(vpn);
     const advice = this.pick([MADV_DONTNEED, MADV_FREE, MADV_FREE, MADV_PAGEOUT, MADV_COLD, MADV_WILLNEED]);
+    const pages = this.randomPages(vpn);
+    this.advise(process, vpn, pages, advice);
+    // What is written again at once must not be dropped later.
+    if (advice !== MADV_FREE) return;
+    for (let i = 0; i < pages; i++) if (this.chance(40)) this.storeSome(process, vpn + i);
+    if (this.chance(50)) this.advise(process, vpn, pages, MADV_PAGEOUT);
+  }
+
+  /** Pages go out, come back by a load, are perhaps stored to, and go out again: to the slots they still have. */
+  private outAndIn(process: TestProcess): void {
+    const vpn = this.likelyVpn(process);
+    const pages = 1 + this.below(3);
+    for (let round = 0; round < 2; round++) {
+      this.advise(process, vpn, pages, MADV_PAGEOUT);
+      for (let i = 0; i < pages; i++) this.loadPage(process, vpn + i);
+      if (this.chance(70)) this.storeSome(process, vpn);
+    }
+    this.advise(process, vpn, pages, MADV_PAGEOUT);
+    for (let i = 0; i < pages; i++) this.loadPage(process, vpn + i, true);
+  }
+
+  private advise(process: TestProcess, vpn: number, pages: number, advice: number): void {
     const range: OraclePage[] = [];
     for (let i = 0; i < pages; i++) {
       const page = process.oracle.pages.get(vpn + i);
@@ -805,8 +827,6 @@ export class Model {
         page.lazy = false;
       } else if (advice === MADV_FREE && page.own !== null) page.lazy = true;
     }
-    // What is written again at once must not be dropped later.
-    if (advice === MADV_FREE) for (let i = 0; i < pages; i++) if (this.chance(40)) this.storeSome(process, vpn + i);
   }
 
   private lockSome(process: TestProcess): void {
