@@ -17,6 +17,7 @@ import { fixupRseq } from "./rseq.ts";
 import { deliverSignals } from "./signals/deliver.ts";
 import { forceFault } from "./signals/send.ts";
 import type { Task } from "./task.ts";
+import { finishEvent } from "./tracing.ts";
 
 /** What entering the kernel costs of a slice, in instructions: keeps rounds fair among tasks that only make system calls. */
 const KERNEL_ENTRY_COST = 100;
@@ -31,6 +32,7 @@ export function runTask(k: Kernel, t: Task, budget: number): number {
   let entries = 0;
   scheduler.current = t;
   t.state = "running";
+  if (t.tracing !== null) finishEvent(k, t);
   if (t.rseqAddress !== 0 && scheduler.switched) fixupRseq(k, t);
   if (t.retrying) {
     retrySyscall(k, t);

@@ -15,7 +15,7 @@ import {
 } from "../abi/signal.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Process } from "./process.ts";
-import { queueSignal, sendToProcess, wakeForSignal } from "./signals/send.ts";
+import { queueSignal, recalculatePending, sendToProcess, wakeForSignal } from "./signals/send.ts";
 import { kernelSignal, makeSigInfo, type SigInfo, userSignal } from "./signals/siginfo.ts";
 import type { Task } from "./task.ts";
 
@@ -38,8 +38,12 @@ export class Tracing {
   /** PTRACE_INTERRUPT, or the first stop of a seized child. */
   interruptPending = false;
   eventMessage = 0;
+  /** PTRACE_LISTEN: it stays in its group stop, but the end of that stop is reported. */
+  listening = false;
   /** An event to report when the running call ends. */
   pendingEvent = 0;
+  /** An event was reported where the call ends: the stop of its exit is still to come. */
+  exitStopDue = false;
   /** Exit status of a thread that ended and was not waited for. */
   ended = -1;
 
@@ -65,6 +69,7 @@ export function stopForTracer(k: Kernel, t: Task, code: number, info: SigInfo | 
   const tracing = t.tracing as Tracing;
   tracing.stopCode = code;
   tracing.stopReported = false;
+  tracing.listening = false;
   tracing.info = info;
   t.state = "stopped";
   notifyTracer(k, t, CLD_TRAPPED, code & 0x7f);
@@ -91,7 +96,9 @@ export function resumeTracee(k: Kernel, t: Task, signal: number, syscalls: boole
   tracing.stopCode = 0;
   if (t.state !== "stopped") return;
   t.state = "runnable";
-  t.signalPending = true;
+  // Only what is really there may interrupt the call that the thread is about to make.
+  recalculatePending(t);
+  if (tracing.info !== null || tracing.interruptPending) t.signalPending = true;
   k.scheduler.enqueue(t);
 }
 
@@ -118,8 +125,27 @@ export function takeInterrupt(k: Kernel, t: Task): boolean {
 
 /** A stop signal took effect on a traced thread: its tracer is told, and lets it go on. */
 export function stopGroupForTracer(k: Kernel, t: Task, signal: number): void {
-  const event = (t.tracing as Tracing).seized ? P.PTRACE_EVENT_STOP << 8 : 0;
+  const tracing = t.tracing as Tracing;
+  const event = tracing.seized ? P.PTRACE_EVENT_STOP << 8 : 0;
+  if (tracing.seized) tracing.interruptPending = false;
   stopForTracer(k, t, signal | event, null);
+}
+
+/** SIGCONT ended the group stop of a seized thread (ptrace_trap_notify): its tracer hears of it when it listens or lets it go on. */
+export function notifyOfContinuation(k: Kernel, t: Task): void {
+  const { tracing } = t;
+  if (tracing === null || !tracing.seized) return;
+  tracing.interruptPending = true;
+  if (tracing.listening) takeInterrupt(k, t);
+}
+
+/** PTRACE_LISTEN: stays stopped, unless there is already something to hear. */
+export function listen(k: Kernel, t: Task): boolean {
+  const { tracing } = t;
+  if (tracing === null || !tracing.seized || tracing.stopCode >> 8 !== P.PTRACE_EVENT_STOP) return false;
+  tracing.listening = true;
+  takeInterrupt(k, t);
+  return true;
 }
 
 /** System-call stops. True: the thread stopped. */
@@ -130,6 +156,14 @@ export function stopAtSyscall(k: Kernel, t: Task, phase: "entry" | "exit"): bool
   const good = (tracing.options & P.PTRACE_O_TRACESYSGOOD) !== 0 ? 0x80 : 0;
   stopForTracer(k, t, SIGTRAP | good, null);
   return true;
+}
+
+/** The thread runs again after an event: now its call ends for the tracer. */
+export function finishEvent(k: Kernel, t: Task): void {
+  const { tracing } = t;
+  if (tracing === null || !tracing.exitStopDue) return;
+  tracing.exitStopDue = false;
+  stopAtSyscall(k, t, "exit");
 }
 
 /** ptrace_event(): noted during a call, reported when it ends. */
@@ -145,6 +179,7 @@ export function reportPendingEvent(k: Kernel, t: Task): void {
   if (tracing === null || tracing.pendingEvent === 0 || t.state !== "running") return;
   const event = tracing.pendingEvent;
   tracing.pendingEvent = 0;
+  tracing.exitStopDue = true;
   stopForTracer(k, t, SIGTRAP | (event << 8), null);
 }
 

@@ -22,6 +22,7 @@ import {
 import type { Kernel } from "../kernel.ts";
 import type { Process, ProcessGroup } from "../process.ts";
 import type { Task } from "../task.ts";
+import { notifyOfContinuation } from "../tracing.ts";
 import { notifyParentOfStop } from "./job-control.ts";
 import { faultSignal, makeSigInfo, SI_QUEUE, SI_USER, type SigInfo } from "./siginfo.ts";
 import { SigSet } from "./sigset.ts";
@@ -129,7 +130,9 @@ export function continueProcess(k: Kernel, process: Process): void {
   const wasStopped = process.stopSignal !== 0;
   for (const thread of process.threads) {
     thread.stopPending = false;
-    if (thread.state === "stopped" && thread.tracing === null) resumeStopped(thread);
+    if (thread.state !== "stopped") continue;
+    if (thread.tracing === null) resumeStopped(thread);
+    else notifyOfContinuation(k, thread);
   }
   if (!wasStopped) return;
   process.stopSignal = 0;

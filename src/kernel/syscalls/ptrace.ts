@@ -8,7 +8,7 @@ import type { Kernel } from "../kernel.ts";
 import { setBlocked } from "../signals/send.ts";
 import { decodeSigInfo, encodeSigInfo, isValidSignal, kernelSignal } from "../signals/siginfo.ts";
 import type { Task } from "../task.ts";
-import { detach, interrupt, resumeTracee, startTracing, type Tracing } from "../tracing.ts";
+import { detach, interrupt, listen, resumeTracee, startTracing, stopGroupForTracer, type Tracing } from "../tracing.ts";
 import { defineSyscalls } from "./registry.ts";
 import { fetchSigSet, storeSigSet } from "./signal.ts";
 
@@ -31,6 +31,8 @@ function attach(k: Kernel, t: Task, target: Task, seize: boolean, address: numbe
   if (target.process === t.process || target.tracing !== null || !target.isAlive || !mayAccess(t, target))
     return -EPERM;
   startTracing(t, target, seize, seize ? options : 0);
+  // A thread that stands still already is taken over where it stands (STOPPED becomes TRACED).
+  if (target.state === "stopped") stopGroupForTracer(k, target, target.process.stopSignal);
   if (!seize) k.sendSignal(target, kernelSignal(SIGSTOP));
   return 0;
 }
@@ -95,13 +97,19 @@ function syscallInfo(t: Task, target: Task, size: number, data: number): number 
   set64(view, 16, target.registers.getX(2));
   if (phase === "entry") {
     bytes[0] = 1;
+    const { registers } = target;
     set64(view, 24, target.syscallNumber);
-    for (let i = 0; i < 6; i++) set64(view, 32 + 8 * i, target.syscallArgs[i]);
+    // From the registers, for all 64 bits.
+    for (let i = 0; i < 6; i++) {
+      view.setInt32(32 + 8 * i, registers.getXLow(10 + i), true);
+      view.setInt32(36 + 8 * i, registers.getXHigh(10 + i), true);
+    }
     used = 80;
   } else if (phase === "exit") {
     bytes[0] = 2;
     const result = target.registers.getX(10);
-    set64(view, 24, result);
+    view.setInt32(24, target.registers.getXLow(10), true);
+    view.setInt32(28, target.registers.getXHigh(10), true);
     bytes[32] = result < 0 && result >= -4095 ? 1 : 0;
     used = 33;
   }
@@ -172,7 +180,7 @@ function command(k: Kernel, t: Task, target: Task, request: number, address: num
       setBlocked(target, fetchSigSet(t, data, address));
       return 0;
     case P.PTRACE_LISTEN:
-      return tracing.seized && tracing.stopCode >> 8 === P.PTRACE_EVENT_STOP ? 0 : -EIO;
+      return listen(k, target) ? 0 : -EIO;
     case P.PTRACE_GET_SYSCALL_INFO:
       return syscallInfo(t, target, address, data);
     default:
