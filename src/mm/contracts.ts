@@ -96,19 +96,28 @@ export interface ReclaimPolicy {
   activated(pfn: Pfn): void;
   /**
    * An instruction or the kernel used the page just now. Called only where every reference is seen (the curve, and runs that
-   * record references); a live machine shows A bits instead, so a policy must work without. Implies neither activated() nor A.
+   * record references): `accessed` then answers false. A live machine shows A bits only, so a policy must work without.
    */
   referenced?(pfn: Pfn): void;
-  /** The next frame to evict, or 0. `accessed` tests and clears the A bits of every mapping of a frame. */
-  victim(accessed: (pfn: Pfn) => boolean): Pfn | 0;
+  /**
+   * The next frame to evict, or 0. `accessed` tests and clears the A bits of every mapping of a frame. `coming`: key of the page
+   * that room is made for, 0 when that is not known (as always on a live machine).
+   */
+  victim(accessed: (pfn: Pfn) => boolean, coming?: number): Pfn | 0;
 }
+
+/** What a use by the kernel leaves behind: nothing, an A bit in a page table, or an activated() call. */
+export const USE_UNMARKED = 0;
+export const USE_ACCESSED = 1;
+export const USE_ACTIVATED = 2;
+export type UseMark = 0 | 1 | 2;
 
 /** Sees what the policy sees, and references by the kernel; for recorders. */
 export interface FrameObserver {
-  inserted(pfn: number): void;
-  removed(pfn: number, evicted: boolean): void;
+  inserted(pfn: number, key: number): void;
+  removed(pfn: number, key: number, evicted: boolean): void;
   /** The kernel used the frame (user copies, file reads and writes, copies of pages), repetitions included. */
-  referenced(pfn: number): void;
+  used(pfn: number, mark: UseMark): void;
 }
 
 export interface MmTracer {

@@ -56,8 +56,9 @@ export class EvictableFrames {
     this.frames.flags[pfn] = flags | FRAME_EVICTABLE;
     this.count++;
     this.insertions++;
-    this.policy.inserted(pfn as Pfn, pageKey(this.frames, pfn));
-    this.observer?.inserted(pfn);
+    const key = pageKey(this.frames, pfn);
+    this.policy.inserted(pfn as Pfn, key);
+    this.observer?.inserted(pfn, key);
   }
 
   /** Takes the frame out of the policy or the parking place, wherever it is. */
@@ -65,8 +66,9 @@ export class EvictableFrames {
     const flags = this.frames.flags[pfn];
     if ((flags & FRAME_EVICTABLE) !== 0) {
       const evicted = pfn === this.leaving;
-      this.policy.removed(pfn as Pfn, pageKey(this.frames, pfn), evicted);
-      this.observer?.removed(pfn, evicted);
+      const key = pageKey(this.frames, pfn);
+      this.policy.removed(pfn as Pfn, key, evicted);
+      this.observer?.removed(pfn, key, evicted);
       this.count--;
       this.frames.flags[pfn] &= ~FRAME_EVICTABLE;
     } else if ((flags & FRAME_PARKED) !== 0) {

@@ -9,6 +9,7 @@ import { EFAULT, ENXIO } from "../abi/errno.ts";
 import { PAGE_SIZE } from "../arch/sv39.ts";
 import { assert } from "../util/assert.ts";
 import type { Pfn } from "../util/brand.ts";
+import { USE_ACTIVATED, USE_UNMARKED } from "./contracts.ts";
 import { FRAME_DIRTY, FRAME_FILE, FRAME_MLOCKED, type FRAME_SHMEM } from "./frame-table.ts";
 import type { IoCursor } from "./io-cursor.ts";
 import type { MemoryManager } from "./memory-manager.ts";
@@ -165,7 +166,7 @@ export abstract class MemoryObject {
       if (pfn < 0) return at > offset ? at - offset : pfn;
       frames.pin(pfn);
       if (index !== this.lastTouched) lru.touch(pfn);
-      lru.observer?.referenced(pfn);
+      lru.observer?.used(pfn, index === this.lastTouched ? USE_UNMARKED : USE_ACTIVATED);
       this.lastTouched = index;
       const base = pfn * PAGE_SIZE + inPage;
       const moved = io.put(memory.bytes, base, base + want);
@@ -228,7 +229,7 @@ export abstract class MemoryObject {
       tlb.frameChanged(pfn as Pfn);
     }
     if (index !== this.lastTouched) lru.touch(pfn);
-    lru.observer?.referenced(pfn);
+    lru.observer?.used(pfn, index === this.lastTouched ? USE_UNMARKED : USE_ACTIVATED);
     this.lastTouched = index;
     frames.unpin(pfn);
     return moved;

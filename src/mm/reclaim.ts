@@ -33,7 +33,7 @@ export class Reclaimer {
   /** Frames that were pinned when their turn came; back to the policy at the end of the run. */
   private readonly passedOver: number[] = [];
   /** For policies: tests and clears the A bits of every PTE of a frame. */
-  readonly accessed: (pfn: Pfn) => boolean;
+  accessed: (pfn: Pfn) => boolean;
   /** For whom frames are sought; the out-of-memory callback is told. */
   asking: AddressSpace | null = null;
 

@@ -10,7 +10,7 @@ import { EFAULT, ENAMETOOLONG } from "../abi/errno.ts";
 import { holdsFrame, PAGE_SIZE, PTE_A, PTE_D, pteToPfn, USER_END } from "../arch/sv39.ts";
 import type { Pfn } from "../util/brand.ts";
 import type { AddressSpace, FrameKey } from "./address-space.ts";
-import { FAULT_MAJOR, READ, WRITE } from "./contracts.ts";
+import { FAULT_MAJOR, READ, USE_ACCESSED, WRITE } from "./contracts.ts";
 import { forceFault, handleFault } from "./fault.ts";
 import { copyBytes } from "./io-cursor.ts";
 import { VM_MAYREAD, VM_MAYWRITE, VM_READ, VM_SHARED, VM_WRITE } from "./vma.ts";
@@ -30,7 +30,7 @@ function readable(space: AddressSpace, address: number): number {
   const vpn = Math.floor(address / PAGE_SIZE);
   const pfn = space.table.frameFor(vpn, false) || faultIn(space, vpn, false);
   if (pfn === 0) return -1;
-  space.mm.lru.observer?.referenced(pfn);
+  space.mm.lru.observer?.used(pfn, USE_ACCESSED);
   return pfn * PAGE_SIZE + (address - vpn * PAGE_SIZE);
 }
 
@@ -40,7 +40,7 @@ function writable(space: AddressSpace, address: number): number {
   const vpn = Math.floor(address / PAGE_SIZE);
   const pfn = space.table.frameFor(vpn, true) || faultIn(space, vpn, true);
   if (pfn === 0) return -1;
-  space.mm.lru.observer?.referenced(pfn);
+  space.mm.lru.observer?.used(pfn, USE_ACCESSED);
   space.mm.tlb.frameChanged(pfn as Pfn);
   return pfn * PAGE_SIZE + (address - vpn * PAGE_SIZE);
 }
@@ -223,7 +223,7 @@ export function accessRemote(
     if (!(user >= 0 && user < USER_END)) break;
     const pfn = remoteFrame(space, user, write, force);
     if (pfn === 0) break;
-    space.mm.lru.observer?.referenced(pfn);
+    space.mm.lru.observer?.used(pfn, USE_ACCESSED);
     const count = Math.min(buffer.length - done, bytesToPageEnd(user));
     const physical = pfn * PAGE_SIZE + (user % PAGE_SIZE);
     if (write) {

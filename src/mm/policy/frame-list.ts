@@ -14,6 +14,11 @@ export class FrameList {
     this.prev = frames.lruPrev;
   }
 
+  /** The neighbour nearer to the head, or 0. */
+  before(pfn: number): number {
+    return this.prev[pfn];
+  }
+
   pushHead(pfn: number): void {
     const old = this.head;
     this.next[pfn] = old;
