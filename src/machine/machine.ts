@@ -44,6 +44,8 @@ export interface MachineOptions {
   /** Kernel messages, a line each (the out-of-memory killer speaks here). */
   log?: (line: string) => void;
   hostname?: string;
+  /** Hears of every page that an instruction touches (HartOptions.onReference); several times slower. */
+  onReference?: (pfn: number, kind: number) => void;
 }
 
 export interface SpawnRequest {
@@ -92,7 +94,7 @@ export class Machine {
     const swapDevice = swapBytes > 0 ? host.openSwap(swapBytes, options.swapFile ?? null) : null;
     this.swap = swapDevice;
     this.kernel = new Kernel({
-      hart: Hart.create({ ramBytes: ramBytes - (ramBytes % 4096) }),
+      hart: Hart.create({ ramBytes: ramBytes - (ramBytes % 4096), onReference: options.onReference }),
       ramBytes: ramBytes - (ramBytes % 4096),
       swapDevice,
       policy: options.policy,

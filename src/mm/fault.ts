@@ -41,6 +41,7 @@ import {
   FAULT_SEGV_ACCERR,
   FAULT_SEGV_MAPERR,
   type FaultResult,
+  USE_UNMARKED,
   WRITE,
 } from "./contracts.ts";
 import { FRAME_ANONYMOUS, FRAME_FILE, FRAME_LAZY_FREE, FRAME_MLOCKED, FRAME_SWAP_CACHE } from "./frame-table.ts";
@@ -249,7 +250,7 @@ function copyFromObject(
   waited: boolean,
 ): FaultResult {
   const pfn = newAnonymousFrame(mm, vpn);
-  mm.lru.observer?.referenced(source);
+  mm.lru.observer?.used(source, USE_UNMARKED);
   mm.memory.copy(pfn, source);
   if (area.anonVma === 0) area.prepareAnonVma();
   space.table.map(space.table.ensure(vpn), vpn, pfn, writtenBits(area));
@@ -356,7 +357,7 @@ function reuse(mm: MemoryManager, space: AddressSpace, area: Vma, at: number, pf
 function copyOnWrite(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: number, at: number, old: number): void {
   const { frames } = mm;
   const pfn = newAnonymousFrame(mm, vpn);
-  mm.lru.observer?.referenced(old);
+  mm.lru.observer?.used(old, USE_UNMARKED);
   mm.memory.copy(pfn, old);
   if (area.anonVma === 0) area.prepareAnonVma();
   const oldWord = space.table.replaceFrame(at, vpn, pfn, writtenBits(area));
