@@ -135,9 +135,9 @@ export class MemoryManager {
     if (lru.limit !== 0 && lru.count > lru.limit) this.reclaimer.shrinkTo(lru.limit);
   }
 
-  /** An empty space with one user, or null: out of memory. */
-  createSpace(): AddressSpace | null {
-    if (this.reserveFor(null, 1) !== 0) return null;
+  /** An empty space with one user, or null: out of memory. `asking`: for whom (fork). */
+  createSpace(asking: AddressSpace | null = null): AddressSpace | null {
+    if (this.reserveFor(asking, 1) !== 0) return null;
     const space = new AddressSpace(this, this.nextSpaceId++);
     this.spaces.set(space.id, space);
     return space;
