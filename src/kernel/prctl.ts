@@ -3,7 +3,16 @@ import { EFAULT, EINVAL, ENODEV, EPERM } from "../abi/errno.ts";
 import * as P from "../abi/prctl.ts";
 import { NSIG } from "../abi/signal.ts";
 import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
-import { CAP_LAST, CAP_SETPCAP, type CapSet, capable, hasCap, NO_CAPS, withoutCap } from "./credentials.ts";
+import {
+  CAP_LAST,
+  CAP_SETPCAP,
+  CAP_SYS_RESOURCE,
+  type CapSet,
+  capable,
+  hasCap,
+  NO_CAPS,
+  withoutCap,
+} from "./credentials.ts";
 import { fetchString, storeBytes, storeU64 } from "./ipc/user-memory.ts";
 import type { Task } from "./task.ts";
 
@@ -122,9 +131,32 @@ function capabilityPrctl(t: Task, option: number, a: number, b: number): number 
   }
 }
 
+/** Settings of machines and facilities that do not exist here; undefined: not one of them. */
+function fixedPrctl(t: Task, option: number, a: number): number | undefined {
+  switch (option) {
+    case P.PR_GET_TIMING:
+    case P.PR_GET_SECCOMP:
+    case P.PR_SET_PTRACER:
+      return 0;
+    case P.PR_SET_TIMING:
+      return a === 0 ? 0 : -EINVAL;
+    case P.PR_MCE_KILL_GET:
+      return 2;
+    case P.PR_GET_SPECULATION_CTRL:
+    case P.PR_SET_SPECULATION_CTRL:
+      return a > 2 ? -ENODEV : 0;
+    case P.PR_SET_MM:
+      return capable(t, CAP_SYS_RESOURCE) ? -EINVAL : -EPERM;
+    case P.PR_SET_SECCOMP:
+      return -EINVAL;
+    default:
+      return undefined;
+  }
+}
+
 export function prctl(t: Task, option: number, a: number, b: number, c: number, d: number): number {
   const { process } = t;
-  const known = capabilityPrctl(t, option, a, b);
+  const known = capabilityPrctl(t, option, a, b) ?? fixedPrctl(t, option, a);
   if (known !== undefined) return known;
   switch (option) {
     case P.PR_SET_PDEATHSIG:
@@ -147,19 +179,11 @@ export function prctl(t: Task, option: number, a: number, b: number, c: number, 
       storeBytes(t, a, bytes);
       return 0;
     }
-    case P.PR_GET_TIMING:
-      return 0;
-    case P.PR_SET_TIMING:
-      return a === 0 ? 0 : -EINVAL;
-    case P.PR_GET_SECCOMP:
-      return 0;
     case P.PR_SET_TIMERSLACK:
       t.timerSlackNs = a <= 0 ? 50000 : a;
       return 0;
     case P.PR_GET_TIMERSLACK:
       return t.timerSlackNs;
-    case P.PR_MCE_KILL_GET:
-      return 2;
     case P.PR_SET_CHILD_SUBREAPER:
       process.childSubreaper = a !== 0;
       return 0;
@@ -174,17 +198,8 @@ export function prctl(t: Task, option: number, a: number, b: number, c: number, 
       return 0;
     case P.PR_GET_THP_DISABLE:
       return a !== 0 || b !== 0 ? -EINVAL : process.hugePagesDisabled ? 1 : 0;
-    case P.PR_GET_SPECULATION_CTRL:
-    case P.PR_SET_SPECULATION_CTRL:
-      return a > 2 ? -ENODEV : 0;
     case P.PR_SET_VMA:
       return nameArea(t, a, b, c, d);
-    case P.PR_SET_MM:
-      return capable(t, 24) ? -EINVAL : -EPERM;
-    case P.PR_SET_PTRACER:
-      return 0;
-    case P.PR_SET_SECCOMP:
-      return -EINVAL;
     default:
       return -EINVAL;
   }

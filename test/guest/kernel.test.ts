@@ -26,4 +26,21 @@ describe.skipIf(skip)("guest programs", () => {
       box.kernel.mm.checkInvariants();
     });
   }
+
+  it.each([64, 4, 3])("survives a crowd of processes in %i MiB and gives everything back", (mebibytes) => {
+    const program = scratch.compile("kernel-stress", ["test/guest/kernel-stress.c"]);
+    const box = new TestKernel({ ramBytes: mebibytes << 20 });
+    box.run(readFileSync(program), ["0"]);
+    const free = box.kernel.mm.freeFrames;
+    const run = box.run(readFileSync(program), ["3"]);
+    expect(run.ended).toBe("finished");
+    if (mebibytes === 64) expect([run.stdout, run.status]).toEqual(["stress 0\n", 0]);
+    expect(box.kernel.mm.counters.oom_kill > 0).toBe(mebibytes < 64);
+    expect([box.kernel.tasks.size, box.kernel.processes.size, box.kernel.futexes.size, box.kernel.timers.size]).toEqual(
+      [0, 0, 0, 0],
+    );
+    expect([box.kernel.groups.size, box.kernel.sessions.size]).toEqual([1, 1]);
+    expect(box.kernel.mm.freeFrames).toBe(free);
+    box.kernel.mm.checkInvariants();
+  });
 });
