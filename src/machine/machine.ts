@@ -210,6 +210,11 @@ export class Machine {
         if (result.kind === "finished") return;
         if (await this.rest(result, lastBreath)) lastBreath = this.host.clock.monotonicNs();
       }
+    } catch (error) {
+      // A programmer's error inside the machine: nothing can go on, and whoever waits for a program must hear of it.
+      this.stopped = true;
+      for (const handle of this.processes.values()) handle.fail(error);
+      this.processes.clear();
     } finally {
       // In this very turn, not in a promise's callback: who learns that a program ended may start the next one before that runs.
       this.looping = null;
@@ -257,7 +262,8 @@ export class MachineProcess {
   private readonly output: Uint8Array[] = [];
   private readonly errors: Uint8Array[] = [];
   private completion: Completion | null = null;
-  private waiters: ((completion: Completion) => void)[] = [];
+  private failure: unknown = null;
+  private waiters: { resolve: (completion: Completion) => void; reject: (error: unknown) => void }[] = [];
 
   constructor(machine: Machine, request: SpawnRequest) {
     this.machine = machine;
@@ -334,10 +340,11 @@ export class MachineProcess {
     return this.completion === null;
   }
 
-  /** Resolves when the program has ended. */
+  /** Resolves when the program has ended; rejects only when the machine itself broke down. */
   wait(): Promise<Completion> {
     if (this.completion) return Promise.resolve(this.completion);
-    return new Promise((resolve) => this.waiters.push(resolve));
+    if (this.failure !== null) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => this.waiters.push({ resolve, reject }));
   }
 
   finished(process: Process): void {
@@ -348,7 +355,14 @@ export class MachineProcess {
       stdout: decode(this.output),
       stderr: decode(this.errors),
     };
-    for (const resolve of this.waiters) resolve(this.completion);
+    for (const { resolve } of this.waiters) resolve(this.completion);
+    this.waiters = [];
+  }
+
+  /** The machine broke down. */
+  fail(error: unknown): void {
+    this.failure = error;
+    for (const { reject } of this.waiters) reject(error);
     this.waiters = [];
   }
 }
