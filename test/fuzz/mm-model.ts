@@ -7,7 +7,7 @@
 //
 // Invariants: mm.checkInvariants() every `checkEvery` operations (I1-I16, with a TLB that forgets nothing by itself: I13); at the
 // end all bytes are compared, then everything is released and no frame, slot or promise may be left.
-import { EFAULT, EINVAL, EIO, ENOMEM, ENOSPC } from "../../src/abi/errno.ts";
+import { EFAULT, EINVAL, ENOMEM } from "../../src/abi/errno.ts";
 import {
   MADV_COLD,
   MADV_DONTNEED,
@@ -25,246 +25,29 @@ import {
   MREMAP_MAYMOVE,
   MS_SYNC,
 } from "../../src/abi/mman.ts";
-import type { AddressSpace } from "../../src/mm/address-space.ts";
-import {
-  type AreaFile,
-  DeviceError,
-  FAULT_BUS_ADRERR,
-  FAULT_IO_ERROR,
-  FAULT_MAJOR,
-  FAULT_OUT_OF_MEMORY,
-  FAULT_SEGV_ACCERR,
-  FAULT_SEGV_MAPERR,
-  READ,
-  WRITE,
-} from "../../src/mm/contracts.ts";
-import { BytesBacking, BytesSwapDevice, createMemory } from "../../src/mm/embedder.ts";
 import { BytesCursor, UserCursor } from "../../src/mm/io-cursor.ts";
-import type { MemoryManager } from "../../src/mm/memory-manager.ts";
-import type { MemoryObject } from "../../src/mm/memory-object.ts";
-import { Prng } from "../../src/util/prng.ts";
-import { OracleObject, OraclePage, OracleProcess, PAGE } from "./mm-oracle.ts";
-import { RememberingTlb } from "./mm-test-tlb.ts";
+import { OracleObject, OraclePage, PAGE } from "./mm-oracle.ts";
+import {
+  HEAP,
+  HEAP_PAGES,
+  MOST_LOCKED,
+  MOST_PROCESSES,
+  type ModelOptions,
+  type ModelResult,
+  OBJECT_PAGES,
+  PROT_READ,
+  PROT_WRITE,
+  RW,
+  type TestObject,
+  type TestProcess,
+  WINDOW_PAGES,
+  WINDOWS,
+  World,
+} from "./mm-world.ts";
 
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const RW = PROT_READ | PROT_WRITE;
+export type { ModelOptions, ModelResult } from "./mm-world.ts";
 
-export interface ModelOptions {
-  seed: number;
-  operations: number;
-  frames?: number;
-  swapSlots?: number;
-  policy?: string;
-  checkEvery?: number;
-  /** Compares the bytes of all objects every so many operations: finds the operation that spoiled one. */
-  compareEvery?: number;
-  /** Share of device writes that fail, in percent. */
-  failingWrites?: number;
-  /** Test-only: damages the world before the run (mutation test). */
-  plant?: (mm: MemoryManager, tlb: RememberingTlb) => void;
-}
-
-export interface ModelResult {
-  operations: number;
-  loads: number;
-  stores: number;
-  kills: number;
-  majorFaults: number;
-  copies: number;
-  swapOuts: number;
-}
-
-/** A device that refuses some writes. */
-class FlakySwap extends BytesSwapDevice {
-  private readonly refuse: () => boolean;
-  constructor(slots: number, refuse: () => boolean) {
-    super(slots);
-    this.refuse = refuse;
-  }
-  override write(slot: number, from: Uint8Array): void {
-    if (this.refuse()) throw new DeviceError(EIO, "planned");
-    super.write(slot, from);
-  }
-}
-
-class FlakyBacking extends BytesBacking {
-  private readonly refuse: () => boolean;
-  constructor(refuse: () => boolean) {
-    super();
-    this.refuse = refuse;
-  }
-  override writePage(index: number, from: Uint8Array, length: number): void {
-    if (this.refuse()) throw new DeviceError(EIO, "planned");
-    super.writePage(index, from, length);
-  }
-}
-
-class TestAreaFile implements AreaFile {
-  readonly dev = 1;
-  readonly ino: number;
-  references = 0;
-  constructor(ino: number) {
-    this.ino = ino;
-  }
-  name(): string {
-    return `/f${this.ino}`;
-  }
-  acquire(): void {
-    this.references++;
-  }
-  release(): void {
-    this.references--;
-  }
-}
-
-interface TestObject {
-  real: MemoryObject;
-  oracle: OracleObject;
-  file: TestAreaFile;
-  backing: BytesBacking | null;
-}
-
-interface TestProcess {
-  space: AddressSpace;
-  oracle: OracleProcess;
-}
-
-/** First pages of the windows: one crosses a leaf-table boundary, one a gigabyte boundary. */
-const WINDOWS = [512 * 40 - 24, (1 << 18) * 3 - 16];
-const WINDOW_PAGES = 48;
-const MOST_PROCESSES = 5;
-const OBJECT_PAGES = 24;
-const MOST_LOCKED = 6;
-
-export class Model {
-  readonly mm: MemoryManager;
-  private readonly prng: Prng;
-  private readonly tlb = new RememberingTlb();
-  private readonly objects: TestObject[] = [];
-  private readonly options: ModelOptions;
-  private processes: TestProcess[] = [];
-  private current: TestProcess | null = null;
-  /** The out-of-memory callback found nobody during this operation. */
-  private starved = false;
-  private deviceRefused = false;
-  private quiet = false;
-  private readonly result: ModelResult = {
-    operations: 0,
-    loads: 0,
-    stores: 0,
-    kills: 0,
-    majorFaults: 0,
-    copies: 0,
-    swapOuts: 0,
-  };
-  /** What was done last, for the message of a failure. */
-  private readonly log: string[] = [];
-
-  constructor(options: ModelOptions) {
-    this.options = options;
-    this.prng = new Prng(options.seed);
-    const refuse = () => {
-      const refused = !this.quiet && this.chance(options.failingWrites ?? 0);
-      if (refused) this.deviceRefused = true;
-      return refused;
-    };
-    this.mm = createMemory({
-      ramBytes: (options.frames ?? 96) * PAGE,
-      swapDevice: (options.swapSlots ?? 128) > 0 ? new FlakySwap(options.swapSlots ?? 128, refuse) : null,
-      policy: options.policy,
-      seed: options.seed,
-      tlb: this.tlb,
-      outOfMemory: () => this.kill(),
-    });
-    for (let i = 0; i < 4; i++) this.addObject(i < 2, refuse);
-    this.processes.push({ space: this.newSpace(), oracle: new OracleProcess() });
-    options.plant?.(this.mm, this.tlb);
-  }
-
-  private addObject(isFile: boolean, refuse: () => boolean): void {
-    const size = this.below(OBJECT_PAGES * PAGE);
-    const file = new TestAreaFile(this.objects.length + 1);
-    const oracle = new OracleObject(isFile ? "file" : "shmem", size);
-    const backing = isFile ? new FlakyBacking(refuse) : null;
-    if (backing !== null) {
-      const bytes = this.randomBytes(size);
-      backing.setSize(size);
-      backing.bytes.set(bytes);
-      oracle.write(0, bytes);
-    }
-    const real = backing !== null ? this.mm.createFileObject(backing, size) : this.mm.createShmemObject(size);
-    this.objects.push({ real, oracle, file, backing });
-  }
-
-  private newSpace(): AddressSpace {
-    const space = this.mm.createSpace()!;
-    space.limits.memlock = Number.POSITIVE_INFINITY;
-    return space;
-  }
-
-  // --- random choices ---
-
-  private below(bound: number): number {
-    return this.prng.below(bound);
-  }
-  private chance(percent: number): boolean {
-    return this.prng.below(100) < percent;
-  }
-  private pick<T>(from: readonly T[]): T {
-    return from[this.below(from.length)];
-  }
-  private randomBytes(length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
-    // Cheap and different: a run of counters from a random start, never 0.
-    const start = this.prng.next();
-    for (let i = 0; i < length; i++) bytes[i] = ((start + i * 7) % 255) + 1;
-    return bytes;
-  }
-  private randomVpn(): number {
-    return this.pick(WINDOWS) + this.below(WINDOW_PAGES);
-  }
-  /** A page of the process that is mapped, or any page. */
-  private likelyVpn(process: TestProcess): number {
-    const keys = [...process.oracle.pages.keys()];
-    return keys.length > 0 && this.chance(92) ? this.pick(keys) : this.randomVpn();
-  }
-  private randomPages(vpn: number): number {
-    const window = WINDOWS.find((first) => vpn >= first && vpn < first + WINDOW_PAGES);
-    const most = window === undefined ? 4 : window + WINDOW_PAGES - vpn;
-    return 1 + this.below(Math.min(most, this.chance(20) ? 40 : 8));
-  }
-
-  // --- out of memory ---
-
-  /** Kills some process other than the one that is running an operation. */
-  private kill(): boolean {
-    this.assert(this.mm.lru.count <= 4, `killing while the policy still has ${this.mm.lru.count} candidates`);
-    const victims = this.processes.filter((process) => process !== this.current);
-    if (victims.length === 0) {
-      this.starved = true;
-      return false;
-    }
-    const victim = this.pick(victims);
-    this.processes = this.processes.filter((process) => process !== victim);
-    victim.space.release();
-    this.result.kills++;
-    return true;
-  }
-
-  private assert(condition: boolean, message: string): void {
-    if (!condition) {
-      throw new Error(
-        `seed ${this.options.seed}, operation ${this.result.operations}: ${message}\n${this.log.join("\n")}`,
-      );
-    }
-  }
-
-  private note(text: string): void {
-    this.log.push(`#${this.result.operations} s${this.current?.space.id} ${text}`);
-    if (this.log.length > 12) this.log.shift();
-  }
-
+export class Model extends World {
   // --- the run ---
 
   run(): ModelResult {
@@ -279,14 +62,6 @@ export class Model {
     this.compareAll();
     this.tearDown();
     return this.result;
-  }
-
-  private check(): void {
-    try {
-      this.mm.checkInvariants();
-    } catch (error) {
-      this.assert(false, (error as Error).message);
-    }
   }
 
   private step(): void {
@@ -311,7 +86,8 @@ export class Model {
     if (dice < 330) this.loadSome(process);
     else if (dice < 640) this.storeSome(process);
     else if (dice < 700) this.mapSome(process);
-    else if (dice < 725) this.unmapSome(process);
+    else if (dice < 715) this.unmapSome(process);
+    else if (dice < 725) this.moveBreak(process);
     else if (dice < 760) this.protectSome(process);
     else if (dice < 790) this.moveSome(process);
     else if (dice < 815) this.forkOrExit(process);
@@ -324,91 +100,6 @@ export class Model {
     else if (dice < 985) this.outAndIn(process);
     else if (dice < 997) this.lockSome(process);
     else this.mm.dropCaches();
-  }
-
-  // --- loads and stores ---
-
-  /** One access within a page as hardware does it. Returns the fault it ended with, or 0. */
-  private access(space: AddressSpace, vpn: number, inPage: number, bytes: Uint8Array, write: boolean): number {
-    const ram = this.mm.memory.bytes;
-    for (let faults = 0; faults < 4; faults++) {
-      const pfn = this.tlb.translate(space, vpn, write);
-      if (pfn !== 0) {
-        const at = pfn * PAGE + inPage;
-        if (write) ram.set(bytes, at);
-        else bytes.set(ram.subarray(at, at + bytes.length));
-        return 0;
-      }
-      const result = space.handleFault(vpn * PAGE + inPage, write ? WRITE : READ);
-      if (result > FAULT_MAJOR) return result;
-    }
-    this.assert(false, `page ${vpn} still faults after four faults`);
-    return 0;
-  }
-
-  /** The fault the oracle expects of an access, or 0. */
-  private expectedFault(page: OraclePage | undefined, write: boolean): number {
-    if (page === undefined) return FAULT_SEGV_MAPERR;
-    if (write ? (page.prot & PROT_WRITE) === 0 : (page.prot & RW) === 0) return FAULT_SEGV_ACCERR;
-    return page.isBeyondEnd ? FAULT_BUS_ADRERR : 0;
-  }
-
-  private mayFailWith(result: number): boolean {
-    if (result === FAULT_OUT_OF_MEMORY || result === -ENOMEM || result === -ENOSPC) return this.starved;
-    return result === FAULT_IO_ERROR && this.deviceRefused;
-  }
-
-  private loadSome(process: TestProcess): void {
-    this.result.loads++;
-    this.loadPage(process, this.likelyVpn(process));
-  }
-
-  private loadPage(process: TestProcess, vpn: number, whole = false): void {
-    const inPage = whole ? 0 : this.below(PAGE);
-    const bytes = new Uint8Array(whole ? PAGE : Math.min(PAGE - inPage, 1 + this.below(64)));
-    const page = process.oracle.pages.get(vpn);
-    this.note(`load ${vpn}+${inPage}`);
-    const expected = this.expectedFault(page, false);
-    const result = this.access(process.space, vpn, inPage, bytes, false);
-    if (this.mayFailWith(result)) return;
-    this.assert(result === expected, `load of page ${vpn}: fault ${result}, expected ${expected}`);
-    if (result !== 0) return;
-    const wrong = page!.mismatch(inPage, bytes);
-    this.assert(wrong === "", `space ${process.space.id} page ${vpn}: ${wrong}`);
-  }
-
-  private storeSome(process: TestProcess, vpn = this.likelyVpn(process)): void {
-    this.result.stores++;
-    const inPage = this.below(PAGE);
-    const bytes = this.randomBytes(Math.min(PAGE - inPage, 1 + this.below(48)));
-    const page = process.oracle.pages.get(vpn);
-    this.note(`store ${vpn}+${inPage}*${bytes.length}`);
-    const expected = this.expectedFault(page, true);
-    const result = this.access(process.space, vpn, inPage, bytes, true);
-    if (this.mayFailWith(result)) return;
-    this.assert(result === expected, `store to page ${vpn}: fault ${result}, expected ${expected}`);
-    if (result === 0) this.storeToOracle(process, vpn, inPage, bytes);
-  }
-
-  private storeToOracle(process: TestProcess, vpn: number, inPage: number, bytes: Uint8Array): void {
-    const page = process.oracle.pages.get(vpn)!;
-    if (page.lazy) this.settleLazyPage(process, vpn, page, inPage, bytes);
-    page.forStore().set(bytes, inPage);
-  }
-
-  /** A store ended MADV_FREE's freedom: which of the two contents is it now? */
-  private settleLazyPage(process: TestProcess, vpn: number, page: OraclePage, inPage: number, bytes: Uint8Array): void {
-    page.lazy = false;
-    if ((page.prot & RW) === 0) return;
-    const now = new Uint8Array(PAGE);
-    const result = this.access(process.space, vpn, 0, now, false);
-    if (result !== 0) return;
-    const outside = (i: number) => i < inPage || i >= inPage + bytes.length;
-    const isZero = now.every((byte, i) => byte === 0 || !outside(i));
-    if (isZero) {
-      page.own = new Uint8Array(PAGE);
-      page.firm = PAGE;
-    }
   }
 
   // --- areas ---
@@ -473,6 +164,24 @@ export class Model {
     const result = process.space.munmap(vpn * PAGE, pages * PAGE);
     this.assert(result === 0, `munmap: ${result}`);
     for (let i = 0; i < pages; i++) process.oracle.pages.delete(vpn + i);
+  }
+
+  private moveBreak(process: TestProcess): void {
+    const { pages } = process.oracle;
+    const old = process.space.layout.brk;
+    const wanted = HEAP * PAGE + this.below(HEAP_PAGES * PAGE);
+    this.note(`brk ${old / PAGE} -> ${wanted / PAGE}`);
+    const result = process.space.brk(wanted);
+    const [oldEnd, end] = [Math.ceil(old / PAGE), Math.ceil(wanted / PAGE)];
+    // Growing keeps a page free above; shrinking wants something to unmap.
+    let [collides, shrinks] = [false, false];
+    for (let vpn = oldEnd; vpn <= end; vpn++) if (pages.has(vpn)) collides = true;
+    for (let vpn = end; vpn < oldEnd; vpn++) if (pages.has(vpn)) shrinks = true;
+    const possible = end === oldEnd || (end > oldEnd ? !collides : shrinks);
+    this.assert(result === (possible ? wanted : old), `brk: ${result}, wanted ${wanted}, possible: ${possible}`);
+    if (result !== wanted) return;
+    for (let vpn = oldEnd; vpn < end; vpn++) pages.set(vpn, new OraclePage(RW, false, null, 0));
+    for (let vpn = end; vpn < oldEnd; vpn++) pages.delete(vpn);
   }
 
   private protectSome(process: TestProcess): void {
@@ -755,44 +464,29 @@ export class Model {
     process.space.msync(vpn * PAGE, pages * PAGE, MS_SYNC);
   }
 
-  /** Compares every object's bytes without touching anything: cached frames, else what the file holds (swap is not looked into). */
-  private compareObjectsQuietly(): void {
-    for (const { real, oracle, backing, file } of this.objects) {
-      for (let index = 0; index < oracle.pageCount; index++) {
-        const pfn = real.pages.get(index);
-        if (pfn < 0 || (pfn === 0 && backing === null)) continue;
-        const bytes = pfn > 0 ? this.mm.memory.frame(pfn) : backing!.bytes.subarray(index * PAGE, (index + 1) * PAGE);
-        const end = Math.min(PAGE, oracle.size - index * PAGE);
-        const want = oracle.page(index);
-        for (let i = 0; i < end; i++) {
-          this.assert(
-            (bytes[i] ?? 0) === want[i],
-            `object ${file.ino} page ${index} byte ${i}: ${bytes[i]}, not ${want[i]}`,
-          );
-        }
-      }
-    }
-  }
-
-  private compareBacking(object: TestObject): void {
-    if (object.backing === null) return;
-    const want = object.oracle.read(0, object.oracle.size);
-    const have = object.backing.bytes;
-    this.assert(have.length === want.length, `the file has ${have.length} bytes, not ${want.length}`);
-    for (let i = 0; i < want.length; i++) {
-      this.assert(have[i] === want[i], `file ${object.file.ino} byte ${i} is ${have[i]}, not ${want[i]}`);
-    }
-  }
-
   private adviseSome(process: TestProcess): void {
-    const vpn = this.likelyVpn(process);
     const advice = this.pick([MADV_DONTNEED, MADV_FREE, MADV_FREE, MADV_PAGEOUT, MADV_COLD, MADV_WILLNEED]);
-    const pages = this.randomPages(vpn);
-    this.advise(process, vpn, pages, advice);
-    // What is written again at once must not be dropped later.
-    if (advice !== MADV_FREE) return;
-    for (let i = 0; i < pages; i++) if (this.chance(40)) this.storeSome(process, vpn + i);
-    if (this.chance(50)) this.advise(process, vpn, pages, MADV_PAGEOUT);
+    if (advice === MADV_FREE) this.freeLazily(process);
+    else {
+      const vpn = this.likelyVpn(process);
+      this.advise(process, vpn, this.randomPages(vpn), advice);
+    }
+  }
+
+  /** MADV_FREE of a written page and the like pages behind it. What is stored to again must not be dropped later. */
+  private freeLazily(process: TestProcess): void {
+    const isPlain = (page: OraclePage | undefined) =>
+      page !== undefined && page.object === null && !page.shared && !page.locked;
+    const written = [...process.oracle.pages].filter(([, page]) => isPlain(page) && page.own !== null);
+    if (written.length === 0) return;
+    const [vpn] = this.pick(written);
+    let pages = 1;
+    while (pages < 6 && isPlain(process.oracle.pages.get(vpn + pages))) pages++;
+    this.advise(process, vpn, pages, MADV_FREE);
+    for (let i = 0; i < pages; i++) if (this.chance(50)) this.storeSome(process, vpn + i);
+    if (!this.chance(50)) return;
+    this.advise(process, vpn, pages, MADV_PAGEOUT);
+    for (let i = 0; i < pages; i++) this.loadPage(process, vpn + i, true);
   }
 
   /** Pages go out, come back by a load, are perhaps stored to, and go out again: to the slots they still have. */
@@ -813,7 +507,6 @@ export class Model {
     for (let i = 0; i < pages; i++) {
       const page = process.oracle.pages.get(vpn + i);
       if (page === undefined || page.locked) return;
-      if (advice === MADV_FREE && (page.object !== null || page.shared)) return;
       range.push(page);
     }
     this.note(`advise ${vpn}*${pages} ${advice}`);
@@ -858,47 +551,6 @@ export class Model {
       this.settlePopulated(process, vpn, page);
     if (page.lazy && page.locked && page.prot & PROT_WRITE)
       this.settleLazyPage(process, vpn, page, 0, new Uint8Array(0));
-  }
-
-  // --- the end ---
-
-  private compareAll(): void {
-    this.quiet = true;
-    for (const process of [...this.processes]) {
-      if (!this.processes.includes(process)) continue;
-      this.current = process;
-      for (const vpn of process.oracle.pages.keys()) this.loadPage(process, vpn, true);
-      this.check();
-    }
-    this.current = null;
-    for (const object of this.objects) {
-      const first = object.real.sync(0, Number.POSITIVE_INFINITY);
-      if (first < 0) this.assert(object.real.sync(0, Number.POSITIVE_INFINITY) === 0, "the second sync succeeds");
-      this.compareBacking(object);
-    }
-  }
-
-  private tearDown(): void {
-    for (const { space } of this.processes) {
-      this.result.majorFaults += space.faults.major;
-      this.result.copies += space.faults.copies;
-      space.release();
-    }
-    this.result.swapOuts = this.mm.counters.pswpout;
-    this.result.copies = this.mm.counters.pgcopy;
-    this.result.majorFaults = this.mm.counters.pgmajfault;
-    this.check();
-    for (const { real, file } of this.objects) {
-      this.assert(file.references === 0, `${file.name()} still has ${file.references} areas`);
-      real.release();
-    }
-    this.check();
-    const { mm } = this;
-    this.assert(mm.freeFrames === mm.totalFrames - 2, `${mm.totalFrames - 2 - mm.freeFrames} frames leaked`);
-    this.assert(mm.swap.usedCount === 0, `${mm.swap.usedCount} swap slots leaked`);
-    this.assert(mm.committedPages === 0, `${mm.committedPages} promised pages leaked`);
-    this.assert(mm.rmap.cellCount === 0, `${mm.rmap.cellCount} chain cells leaked`);
-    this.assert(mm.objects.size === 0, `${mm.objects.size} objects leaked`);
   }
 }
 
