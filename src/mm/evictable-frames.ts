@@ -35,6 +35,8 @@ export class EvictableFrames {
   limit = 0;
   /** The frame that is being evicted. */
   leaving = 0;
+  /** A device refused a page, and none was taken since: what is parked stays parked but for a few that try it. */
+  deviceFailing = false;
   observer: FrameObserver | null = null;
 
   constructor(frames: FrameTable, policy: ReclaimPolicy, hasSwap: boolean) {
@@ -93,6 +95,12 @@ export class EvictableFrames {
     this.remove(pfn);
     this.frames.flags[pfn] |= FRAME_PARKED;
     this.parked.pushHead(pfn);
+  }
+
+  /** Parks a frame that its device would not take. */
+  parkRefused(pfn: number): void {
+    this.deviceFailing = true;
+    this.park(pfn);
   }
 
   /** What the frame was parked for is over. */

@@ -142,7 +142,7 @@ export class FileObject extends MemoryObject {
       const failed = this.writeBack(pfn, index);
       if (failed < 0) {
         this.error = -failed;
-        mm.lru.park(pfn);
+        mm.lru.parkRefused(pfn);
         return false;
       }
     }

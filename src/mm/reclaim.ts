@@ -27,6 +27,8 @@ import { TRACE_DROP_LAZY, TRACE_SWAP_OUT } from "./tracer.ts";
 
 /** Kills that brought no frame before a request is given up. */
 const FRUITLESS_KILLS = 16;
+/** Parked frames offered to a device that failed, to see whether it works again. */
+const PROBES = 16;
 
 export class Reclaimer {
   private readonly mm: MemoryManager;
@@ -50,9 +52,7 @@ export class Reclaimer {
       this.unparkWhatMayGo();
       this.shrink(target);
       if (allocator.freeCount >= needed) return true;
-      // Devices that failed may have recovered: one more try for everything parked.
-      this.mm.lru.unpark(this.mm.lru.parkedCount);
-      this.shrink(needed);
+      this.retryParked(needed);
       if (allocator.freeCount >= needed) return true;
       const before = allocator.freeCount;
       if (!config.outOfMemory(this.asking)) return allocator.freeCount >= needed;
@@ -61,9 +61,22 @@ export class Reclaimer {
     return allocator.freeCount >= needed;
   }
 
+  /** Slots came free. While a device fails that means nothing: trying every page again would unmap them all for nothing. */
   private unparkWhatMayGo(): void {
     const { lru, swap } = this.mm;
-    if (lru.parkedCount > 0) lru.unpark(swap.freeCount + swap.idleCount);
+    if (lru.parkedCount > 0 && !lru.deviceFailing) lru.unpark(swap.freeCount + swap.idleCount);
+  }
+
+  /** Devices that failed may have recovered: one more try, for a few pages, and for everything parked if one of them goes. */
+  private retryParked(needed: number): void {
+    const { lru } = this.mm;
+    if (lru.deviceFailing) {
+      lru.unpark(PROBES);
+      if (this.shrink(needed) === 0) return;
+      lru.deviceFailing = false;
+    }
+    lru.unpark(lru.parkedCount);
+    this.shrink(needed);
   }
 
   /** Evicts until `target` frames are free or the policy has no victim left. Returns the frames freed. */
@@ -139,7 +152,7 @@ export class Reclaimer {
     this.swapEverywhere(pfn, slot);
     if ((frames.flags[pfn] & FRAME_DIRTY) !== 0) {
       if (swap.write(slot, pfn) < 0) {
-        lru.park(pfn);
+        lru.parkRefused(pfn);
         return false;
       }
       frames.flags[pfn] &= ~FRAME_DIRTY;

@@ -156,7 +156,7 @@ export class ShmemObject extends MemoryObject {
     mm.swap.duplicate(slot);
     if (mm.swap.write(slot, pfn) < 0) {
       mm.swap.release(slot);
-      mm.lru.park(pfn);
+      mm.lru.parkRefused(pfn);
       return false;
     }
     this.pages.set(index, -slot);
