@@ -26,7 +26,7 @@ import {
   WRITE,
 } from "./contracts.ts";
 import { forceFault } from "./fault.ts";
-import { FRAME_ANONYMOUS, FRAME_DIRTY } from "./frame-table.ts";
+import { FRAME_ANONYMOUS, FRAME_DIRTY, FRAME_RESERVED } from "./frame-table.ts";
 import type { MemoryManager } from "./memory-manager.ts";
 import { anon, anonShared, fill, makeMm, makeSpace, map, P, RW, TestFile, touch } from "./test-world.ts";
 import * as T from "./tracer.ts";
@@ -154,6 +154,16 @@ describe("the fault table", () => {
     expect(inParent()).toBe("1 0 0");
     expect([parent.readU8(at), parent.readU8(at + 2 * P)]).toEqual([1, 3]);
     mm.checkInvariants();
+  });
+
+  test("F8: a file's page mapped once is copied all the same, and its frame reclaimed for when none is free", () => {
+    const mm = makeMm(64);
+    const space = makeSpace(mm);
+    const file = new TestFile(mm, 2 * P);
+    const at = map(space, 0, 2 * P, RW, MAP_PRIVATE, file);
+    space.readU8(at);
+    while (mm.allocator.freeCount > 0) mm.allocator.allocate(FRAME_RESERVED);
+    expect([FAULT_MINOR, FAULT_OUT_OF_MEMORY]).toContain(space.handleFault(at, WRITE));
   });
 
   test("F9: the first store to a shared file page makes it dirty; after a sync the next one is seen again (mmdiff 018)", () => {

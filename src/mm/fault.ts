@@ -129,7 +129,13 @@ function framesNeeded(mm: MemoryManager, area: Vma, vpn: number, at: number, wor
     return (pfn === 0 ? 1 : 0) + (access === WRITE && shared ? 1 : 0);
   }
   if (access !== WRITE || (word & PTE_W) !== 0 || (area.flags & VM_MAYSHARE) !== 0) return 0;
-  return (word & PTE_SPECIAL) !== 0 || !isSoleOwner(mm, pteToPfn(word)) ? 1 : 0;
+  if ((word & PTE_SPECIAL) !== 0) return 1;
+  return maySoleOwnerKeep(mm, pteToPfn(word)) ? 0 : 1;
+}
+
+/** A write to the frame needs no copy: it is anonymous (a page of a file's cache is never written privately) and ours alone. */
+function maySoleOwnerKeep(mm: MemoryManager, pfn: number): boolean {
+  return mm.frames.kind[pfn] === FRAME_ANONYMOUS && isSoleOwner(mm, pfn);
 }
 
 /** Reserves what the case needs, then looks everything up again: PTE, page cache and even the area may have changed. */
@@ -334,7 +340,7 @@ function privateWrite(
   word: number,
 ): FaultResult {
   const pfn = pteToPfn(word);
-  if (mm.frames.kind[pfn] === FRAME_ANONYMOUS && isSoleOwner(mm, pfn)) {
+  if (maySoleOwnerKeep(mm, pfn)) {
     reuse(mm, space, area, at, pfn);
     if (mm.tracer !== null) mm.tracer.event(T.TRACE_COPY_ON_WRITE, space.id, vpn, pfn, 0);
   } else {
