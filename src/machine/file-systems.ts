@@ -1,6 +1,7 @@
 // Lays out the guest's file tree: the root (folder below and writes in memory, or the folder itself), mounts, /proc, /dev, /sys, /run.
 import { AT_FDCWD, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, O_RDWR } from "../abi/fcntl.ts";
 import { ROOT_CREDENTIALS } from "../kernel/credentials.ts";
+import { readElf } from "../kernel/elf-file.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { LinuxError } from "../kernel/linux-error.ts";
 import type { Task } from "../kernel/task.ts";
@@ -100,6 +101,7 @@ export function consoleFiles(k: Kernel): OpenFile[] {
   return [0, 1, 2].map(() => openConsole(k, place.dentry.inode!, place, O_RDWR));
 }
 
+const PT_LOAD = 1;
 const PT_INTERP = 3;
 
 /** The interpreter that an ELF file or a script names, read from its first page; null when there is none. */
@@ -118,4 +120,13 @@ export function namedInterpreter(place: Path): string | null {
       return text(view.getUint32(at + 8, true), view.getUint32(at + 8, true) + 256);
   }
   return null;
+}
+
+/** How far the PT_LOAD segments of an ELF file reach beyond its end; 0 for whole files and for what is none. */
+export function missingFileBytes(place: Path): number {
+  const { object } = place.dentry.inode!;
+  const elf = readElf(object);
+  if (typeof elf === "number") return 0;
+  const end = elf.segments.reduce((most, s) => (s.type === PT_LOAD ? Math.max(most, s.offset + s.filesz) : most), 0);
+  return Math.max(0, end - object.sizeBytes);
 }

@@ -19,10 +19,18 @@ import type { OpenFile } from "../kernel/vfs/open-file.ts";
 import type { Path } from "../kernel/vfs/path.ts";
 import type { OvercommitMode } from "../mm/contracts.ts";
 import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
-import { bootTask, consoleFiles, type MountRequest, mountFileSystems, namedInterpreter } from "./file-systems.ts";
+import {
+  bootTask,
+  consoleFiles,
+  type MountRequest,
+  missingFileBytes,
+  mountFileSystems,
+  namedInterpreter,
+} from "./file-systems.ts";
 import { HostError, type MachineHost } from "./host.ts";
 import { type MachineReport, type ProcessReport, reportMachine, reportProcess } from "./report.ts";
 import { parseSize } from "./sizes.ts";
+import { reportingSwap } from "./swap-log.ts";
 
 export interface MachineOptions {
   /** Physical memory: "256M" (default) or bytes. */
@@ -93,10 +101,11 @@ export class Machine {
     const swapBytes = sizeOption(options.swap ?? 0, "swap");
     const swapDevice = swapBytes > 0 ? host.openSwap(swapBytes, options.swapFile ?? null) : null;
     this.swap = swapDevice;
+    const swapLog = (line: string) => this.kernel.log(line);
     this.kernel = new Kernel({
       hart: Hart.create({ ramBytes: ramBytes - (ramBytes % 4096), onReference: options.onReference }),
       ramBytes: ramBytes - (ramBytes % 4096),
-      swapDevice,
+      swapDevice: swapDevice && reportingSwap(swapDevice, swapLog),
       policy: options.policy,
       overcommit: options.overcommit,
       overcommitRatio: options.overcommitRatio,
@@ -180,6 +189,12 @@ export class Machine {
       if (error instanceof LinuxError) return null;
       throw error;
     }
+  }
+
+  /** Bytes that the segments of this program want beyond the end of its file: not 0 when the file was cut off. */
+  missingBytes(path: string): number {
+    const place = this.lookUp(path);
+    return place === null ? 0 : missingFileBytes(place);
   }
 
   private lookUp(path: string): Path | null {

@@ -1,12 +1,14 @@
 // What `faultline run` does: makes the machine, connects the terminal or the pipes, runs the program, writes report and trace.
-import { openSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { EACCES, EISDIR, ELIBBAD, ENOENT, ENOEXEC, ENOMEM, ENOTDIR } from "../../abi/errno.ts";
 import {
   BUNDLED_ROOT,
   formatReport,
   HostError,
   Machine,
+  type MachineOptions,
   type MachineProcess,
+  type MachineReport,
   type SpawnRequest,
 } from "../../host/node/index.ts";
 import { TraceFile } from "../../host/node/trace-file.ts";
@@ -19,6 +21,8 @@ const STATUS_TIMEOUT = 124;
 const STATUS_CANNOT_RUN = 126;
 const STATUS_NOT_FOUND = 127;
 const SIGKILL = 9;
+/** Killed by SIGILL, SIGBUS or SIGSEGV. */
+const FAULT_STATUSES = [128 + 4, 128 + 7, 128 + 11];
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Resolves with the exit status of the command. */
@@ -26,9 +30,11 @@ export async function runProgram(options: RunOptions): Promise<number> {
   const machine = await makeMachine(options);
   machine.keepReports = options.report !== null;
   const trace = options.trace === null ? null : openTrace(machine, options.trace);
+  const reportFile = options.report === null || options.report === "stderr" ? null : openReport(options.report);
   const connection = process.stdin.isTTY && process.stdout.isTTY ? connectTerminal() : connectPipes();
   let timedOut = false;
   let code: number;
+  let missing = 0;
   try {
     const program = start(machine, options, connection.request);
     connection.attach(program);
@@ -38,23 +44,23 @@ export async function runProgram(options: RunOptions): Promise<number> {
     });
     ({ code } = await program.wait());
     clearTimeout(timer);
+    if (FAULT_STATUSES.includes(code)) missing = machine.missingBytes(pathOf(machine, options));
   } finally {
     await connection.detach();
   }
+  if (missing > 0)
+    process.stderr.write(
+      `faultline: ${options.program} is cut off: ${missing} bytes that its headers promise are missing\n`,
+    );
   if (timedOut) process.stderr.write(`faultline: killed after ${options.timeoutSeconds} s (--timeout)\n`);
   const report = options.report === null ? null : machine.report();
   await machine.stop();
   const written = machine.close();
-  trace?.finish();
-  if (report !== null) {
-    if (options.report === "stderr") process.stderr.write(formatReport(report));
-    else
-      writeFileSync(
-        options.report!.path,
-        options.report!.json ? `${JSON.stringify(report, null, 1)}\n` : formatReport(report),
-      );
-  }
+  if (report !== null) writeReport(report, reportFile);
+  const cutOff = trace?.finish() ?? null;
+  if (cutOff !== null) throw new CliError(`the trace ${options.trace!.path} is cut off: ${cutOff.message}`, 1);
   if (written < 0) throw new CliError(`not everything could be written back to the host (error ${-written})`, 1);
+  if (connection.failure !== null) throw new CliError(connection.failure, 1);
   return timedOut ? STATUS_TIMEOUT : code;
 }
 
@@ -62,7 +68,8 @@ function setTimer(seconds: number | null, fire: () => void): NodeJS.Timeout | un
   return seconds === null ? undefined : setTimeout(fire, seconds * 1000);
 }
 
-async function makeMachine(options: RunOptions): Promise<Machine> {
+/** The machine that the options ask for. Throws CliError. */
+export async function makeMachine(options: RunOptions, more: Partial<MachineOptions> = {}): Promise<Machine> {
   try {
     return await Machine.create({
       memory: options.memoryBytes,
@@ -77,6 +84,7 @@ async function makeMachine(options: RunOptions): Promise<Machine> {
       mounts: options.mounts.map(({ host, guest, readOnly }) => ({ host, guest, readOnly })),
       strace: options.strace ? (line) => void writeSync(2, `${line}\n`) : null,
       log: (line) => process.stderr.write(`faultline: ${line}\n`),
+      ...more,
     });
   } catch (error) {
     if (error instanceof HostError) throw new CliError(error.message);
@@ -92,17 +100,50 @@ function openTrace(machine: Machine, target: { path: string; json: boolean }): T
   }
 }
 
+interface ReportFile {
+  path: string;
+  json: boolean;
+  fd: number;
+}
+
+/** Before the run: a report that cannot be written shall not cost a long run. */
+function openReport(target: { path: string; json: boolean }): ReportFile {
+  try {
+    return { ...target, fd: openSync(target.path, "w") };
+  } catch (error) {
+    throw new CliError(`cannot write the report ${target.path}: ${(error as Error).message}`);
+  }
+}
+
+function writeReport(report: MachineReport, file: ReportFile | null): void {
+  if (file === null) {
+    process.stderr.write(formatReport(report));
+    return;
+  }
+  try {
+    writeFileSync(file.fd, file.json ? `${JSON.stringify(report, null, 1)}\n` : formatReport(report));
+    closeSync(file.fd);
+  } catch (error) {
+    throw new CliError(`cannot write the report ${file.path}: ${(error as Error).message}`, 1);
+  }
+}
+
 /** Finds the program as a shell would and starts it; says in one line why not. */
-function start(machine: Machine, options: RunOptions, streams: SpawnRequest): MachineProcess {
+export function start(machine: Machine, options: RunOptions, streams: SpawnRequest): MachineProcess {
   const env = Object.fromEntries(options.env.map(({ name, value }) => [name, value]));
   const request: SpawnRequest = { ...streams, env: { ...streams.env, ...env }, cwd: options.cwd ?? undefined };
-  const path = locate(machine, options.program, env.PATH ?? DEFAULT_PATH);
+  const path = pathOf(machine, options);
   try {
     return machine.spawn(path, options.args, request);
   } catch (error) {
     if (!(error instanceof LinuxError)) throw error;
     throw explain(machine, options, path, error.errno);
   }
+}
+
+function pathOf(machine: Machine, options: RunOptions): string {
+  const given = options.env.findLast(({ name }) => name === "PATH");
+  return locate(machine, options.program, given?.value ?? DEFAULT_PATH);
 }
 
 const exists = (machine: Machine, path: string): boolean => machine.exists(path);

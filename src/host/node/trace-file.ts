@@ -13,6 +13,8 @@ export class TraceFile {
   private readonly json: boolean;
   private readonly machine: Machine;
   private readonly recorder: TraceRecorder;
+  /** Why the rest of the trace is missing, or null. */
+  private failure: Error | null = null;
   private readonly namedProcesses = new Map<number, string>();
   /** Process of each thread seen, kept because threads go away before the trace is written. */
   private readonly processOf = new Map<number, number>();
@@ -35,12 +37,13 @@ export class TraceFile {
     this.put(json ? PERFETTO_HEAD : TRACE_MAGIC);
   }
 
-  /** Writes what is left and closes the file. */
-  finish(): void {
+  /** Writes what is left and closes the file. Returns why the trace is not complete, or null. */
+  finish(): Error | null {
     this.machine.kernel.mm.tracer = null;
     this.recorder.finish();
     if (this.json) this.put(PERFETTO_TAIL);
     closeSync(this.fd);
+    return this.failure;
   }
 
   private write(chunk: TraceChunk): void {
@@ -73,8 +76,15 @@ export class TraceFile {
     this.put(out);
   }
 
+  /** A full disk ends the trace, not the machine that is in the middle of a fault. */
   private put(data: string | Uint8Array): void {
+    if (this.failure !== null) return;
     const bytes = typeof data === "string" ? Buffer.from(data) : data;
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.fd, bytes, at);
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.fd, bytes, at);
+    } catch (error) {
+      this.failure = error as Error;
+      this.machine.kernel.mm.tracer = null;
+    }
   }
 }
