@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { CliError } from "./cli-error.ts";
 import { type CliContext, runCommandLine } from "./command-line.ts";
+import type { CurveOptions } from "./commands/curve.ts";
 import { defaultRunOptions, RUN_OPTIONS, type RunOptions } from "./commands/run-options.ts";
+import type { TraceOptions } from "./commands/trace.ts";
 import { formatSize, parseSize } from "./sizes.ts";
 
 interface Result {
@@ -9,6 +11,8 @@ interface Result {
   out: string;
   err: string;
   options: RunOptions | null;
+  curve?: CurveOptions;
+  trace?: TraceOptions;
 }
 
 async function faultline(...argv: string[]): Promise<Result> {
@@ -29,6 +33,15 @@ async function faultline(...argv: string[]): Promise<Result> {
       return options.program === "seven" ? 7 : 0;
     },
     demo: async () => 3,
+    curve: async (options, curve) => {
+      result.options = options;
+      result.curve = curve;
+      return 0;
+    },
+    trace: async (options) => {
+      result.trace = options;
+      return 0;
+    },
   };
   result.status = await runCommandLine(argv, context);
   return result;
@@ -60,7 +73,14 @@ describe("sizes", () => {
 });
 
 describe("help", () => {
-  it.each([["--help"], ["run", "--help"], ["install", "--help"], ["demo", "--help"]])("%s %s", async (...argv) => {
+  it.each([
+    ["--help"],
+    ["run", "--help"],
+    ["install", "--help"],
+    ["demo", "--help"],
+    ["curve", "--help"],
+    ["trace", "--help"],
+  ])("%s %s", async (...argv) => {
     const { status, out, err } = await faultline(...argv.filter(Boolean));
     expect([status, err]).toEqual([0, ""]);
     for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(120);
@@ -75,6 +95,46 @@ describe("help", () => {
 
   it("prints the version", async () => {
     expect((await faultline("--version")).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe("curve and trace", () => {
+  it("curve reads its own options and those of run, up to PROGRAM", async () => {
+    const { options, curve, status } = await faultline(
+      ...[
+        "curve",
+        "--sizes",
+        "40,8",
+        "--policies",
+        "lru,opt",
+        "--svg",
+        "a.svg",
+        "--check",
+        "--memory",
+        "64M",
+        "/bin/x",
+      ],
+      ...["--svg", "b"],
+    );
+    expect(status).toBe(0);
+    expect(curve).toMatchObject({ sizes: [8, 40], policies: ["lru", "opt"], svg: "a.svg", check: true, png: null });
+    expect(options).toMatchObject({ memoryBytes: 64 * MiB, program: "/bin/x", args: ["--svg", "b"] });
+  });
+
+  it.each([
+    ["--policies", "lru,best", 'faultline: --policies "best": '],
+    ["--sizes", "0", 'faultline: --sizes "0": '],
+    ["--json", "", "faultline: --json needs a file name"],
+  ])("curve %s %s is refused in one line", async (option, value, message) => {
+    const { status, err } = await faultline("curve", option, value, "/bin/x");
+    expect(status).toBe(2);
+    expect(err.startsWith(message)).toBe(true);
+    expect(err.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  it("trace takes a file and options behind it", async () => {
+    const { trace } = await faultline("trace", "t.json", "--csv", "t.csv", "--top", "3");
+    expect(trace).toEqual({ file: "t.json", csv: "t.csv", json: false, png: null, top: 3 });
   });
 });
 
@@ -204,7 +264,7 @@ describe("bad lines", () => {
     [["run", "--swap", "9G", "x"], '--swap "9G": at most'],
     [["run", "--swap-file", "s", "x"], "--swap-file needs --swap SIZE above 0"],
     [["run", "--writable", "x"], "--writable needs --root DIR"],
-    [["run", "--policy", "lru", "x"], '--policy "lru": one of two-list, clock, fifo, random is needed'],
+    [["run", "--policy", "best", "x"], '--policy "best": one of two-list, clock, fifo, lru,'],
     [["run", "--overcommit", "2", "x"], '--overcommit "2": one of heuristic, always, never is needed'],
     [["run", "--overcommit-ratio", "-5", "x"], '--overcommit-ratio "-5": a whole number from 0 to 1000'],
     [["run", "--mount", "a", "x"], '--mount "a": HOST:GUEST'],

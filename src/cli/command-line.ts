@@ -6,8 +6,11 @@ import { InstallError } from "../host/node/install/install-error.ts";
 import type { InstallEnvironment } from "../host/node/install/installer.ts";
 import { ImageError } from "../image/errors.ts";
 import { CliError } from "./cli-error.ts";
+import { addCurveCommand, CURVE_OPTIONS, type CurveAction } from "./commands/curve.ts";
 import { addInstallCommand } from "./commands/install.ts";
 import { addProgramCommand, normaliseOptionalValues, type RunAction } from "./commands/run.ts";
+import { RUN_OPTIONS } from "./commands/run-options.ts";
+import { addTraceCommand, type TraceAction } from "./commands/trace.ts";
 import { HELP_WIDTH } from "./help-width.ts";
 
 /** What the commands work on; tests replace it. */
@@ -17,6 +20,8 @@ export interface CliContext {
   installEnvironment: () => InstallEnvironment;
   run: RunAction;
   demo: () => Promise<number>;
+  curve: CurveAction;
+  trace: TraceAction;
 }
 
 /** Runs one command line (without node and script). Resolves with the exit status; never throws for a user's mistake. */
@@ -26,7 +31,9 @@ export async function runCommandLine(argv: readonly string[], context: CliContex
     status = result;
   });
   try {
-    await program.parseAsync(normaliseOptionalValues(argv, ["run"]), { from: "user" });
+    await program.parseAsync(normaliseOptionalValues(argv, { run: RUN_OPTIONS, curve: CURVE_OPTIONS }), {
+      from: "user",
+    });
     return status;
   } catch (error) {
     return statusOf(error, context);
@@ -58,6 +65,8 @@ function buildProgram(context: CliContext, finished: (status: number) => void): 
       "(128+N if signal N killed it). Sizes take K, M, G.",
   };
   addProgramCommand(program, about, context.run, finished);
+  addCurveCommand(program, context.curve, finished);
+  addTraceCommand(program, context.trace, finished);
   addInstallCommand(program, context.installEnvironment, context.stdout, finished);
   program
     .command("demo")

@@ -22,6 +22,8 @@ function processContext(): CliContext {
     }),
     // Loaded when needed: the machine is by far the largest part, and install and --help do without it.
     run: async (options) => (await import("./commands/run-program.ts")).runProgram(options),
+    curve: async (options, curve) => (await import("./commands/curve-program.ts")).curveProgram(options, curve),
+    trace: async (options) => (await import("./commands/trace-file.ts")).summariseTraceFile(options),
     demo: async () => (await import("./commands/demo.ts")).runDemo(),
   };
 }

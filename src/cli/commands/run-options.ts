@@ -1,6 +1,7 @@
 // The options of `run` (and of every command that runs a program), in one table: parsing, help text, documentation and the
 // type of the result come from here. Checks each value by itself; whether files exist is found out by who opens them.
 import type { OvercommitMode } from "../../mm/contracts.ts";
+import { POLICY_NAMES } from "../../mm/policy/index.ts";
 import { CliError } from "../cli-error.ts";
 import { formatSize, parseSize } from "../sizes.ts";
 
@@ -50,7 +51,7 @@ export interface RunOptions {
 }
 
 /** The page-replacement policies that mm/policy has. */
-export const POLICIES = ["two-list", "clock", "fifo", "random"] as const;
+export const POLICIES = POLICY_NAMES;
 export const OVERCOMMIT_MODES = ["heuristic", "always", "never"] as const;
 
 const PAGE_BYTES = 4096;
