@@ -77,7 +77,8 @@ export class ArcPolicy implements ReclaimPolicy {
       againGhosts.trim(Math.max(0, this.capacity - onceGhosts.length - 1));
     }
     for (let left = 2 * this.capacity; left > 0; left--) {
-      const list = this.forgetVictim || this.takesOnce(coming) ? once : again;
+      const fromOnce = (this.forgetVictim && once.length > 0) || this.takesOnce(coming);
+      const list = fromOnce ? once : again;
       const pfn = list.tail as Pfn;
       if (pfn === 0 || !accessed(pfn)) return pfn;
       this.referenced(pfn);
