@@ -144,6 +144,8 @@ async function faultline(
     }),
     run: () => Promise.resolve(0),
     demo: () => Promise.resolve(0),
+    curve: () => Promise.resolve(0),
+    trace: () => Promise.resolve(0),
   });
   return { status, out, err };
 }
