@@ -11,13 +11,20 @@ export interface CliResult {
   stderr: string;
 }
 
-/** Runs `faultline ARGS`. `npm test` builds first; here it is built only when it is missing altogether. */
-export function faultline(args: readonly string[], input: string | Uint8Array = "", timeoutMs = 60_000): CliResult {
+/** Runs `faultline ARGS`, as user `uid` if given. `npm test` builds first; here it is built only when it is missing altogether. */
+export function faultline(
+  args: readonly string[],
+  input: string | Uint8Array = "",
+  timeoutMs = 60_000,
+  uid?: number,
+): CliResult {
   if (!existsSync(MAIN)) execFileSync("npx", ["tsc", "-b"], { stdio: "inherit" });
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, ...args], {
     input,
     encoding: "utf8",
     timeout: timeoutMs,
+    uid,
+    gid: uid,
     killSignal: "SIGKILL",
     maxBuffer: 2 ** 28,
   });

@@ -2,6 +2,8 @@
 import { randomFillSync } from "node:crypto";
 import { statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
+import { EACCES, ENOENT, ENOTDIR } from "../../abi/errno.ts";
+import { LinuxError } from "../../kernel/linux-error.ts";
 import type { HostFiles } from "../../kernel/vfs/host-files.ts";
 import { HostError, type MachineHost } from "../../machine/host.ts";
 import { NodeFiles } from "./files.ts";
@@ -80,7 +82,15 @@ const REASONS: Record<string, string> = {
   EISDIR: "it is a folder",
 };
 
+/** NodeFiles speaks Linux's numbers. */
+const LINUX_REASONS: Record<number, string> = {
+  [ENOENT]: REASONS.ENOENT,
+  [EACCES]: REASONS.EACCES,
+  [ENOTDIR]: REASONS.ENOTDIR,
+};
+
 function reason(error: unknown): string {
+  if (error instanceof LinuxError) return LINUX_REASONS[error.errno] ?? `error ${error.errno}`;
   const { code, message } = error as NodeJS.ErrnoException;
   return (code !== undefined && REASONS[code]) || message || String(error);
 }
