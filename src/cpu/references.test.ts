@@ -39,9 +39,8 @@ test("loads, stores, crossing accesses, jumps and straddling instructions", () =
     for (let i = 0; i < 4; i++) m.bytes[at + i] = word >>> (8 * i);
   };
   // Two loads (which may be fused), a store, an instruction without data, a load across two pages, a jump.
-  [ld(T0, A0, 0), ld(T0, A0, 8), sd(T0, A1), ADDI, ld(T0, A0, 2044), jr(A2)].forEach((word, i) =>
-    put("c", 4 * i, word),
-  );
+  const program = [ld(T0, A0, 0), ld(T0, A0, 8), sd(T0, A1), ADDI, ld(T0, A0, 2044), jr(A2)];
+  for (const [i, word] of program.entries()) put("c", 4 * i, word);
   const straddling = ADDI >>> 0;
   m.bytes[frames.get("s")! * 4096 + 4094] = straddling & 0xff;
   m.bytes[frames.get("s")! * 4096 + 4095] = (straddling >>> 8) & 0xff;
