@@ -7,7 +7,7 @@ import { lruCurve, optCurve } from "../../trace/stack-distances.ts";
 import { liveFaults } from "./curve-program.ts";
 import { defaultRunOptions } from "./run-options.ts";
 
-const options = { ...defaultRunOptions("/bin/hello", []), seed: 1, swapBytes: 64 << 20, memoryBytes: 32 << 20 };
+const options = { ...defaultRunOptions("/bin/sharer", []), seed: 1, swapBytes: 64 << 20, memoryBytes: 32 << 20 };
 
 async function record() {
   const recorder = new ReferenceRecorder();
@@ -16,7 +16,7 @@ async function record() {
     onReference: recorder.onReference,
   });
   recorder.attach(machine.kernel.mm);
-  const { code } = await machine.spawn("/bin/hello", [], { stdin: null }).wait();
+  const { code } = await machine.spawn("/bin/sharer", [], { stdin: null }).wait();
   await machine.stop();
   const insertions = machine.kernel.mm.lru.insertions;
   return { string: recorder.finish(), code, insertions, instructions: machine.kernel.hart.instructions };
@@ -35,7 +35,8 @@ describe("faultline curve", () => {
     const { string } = await record();
     const lru = lruCurve(string);
     const opt = optCurve(string);
-    for (const size of [12, 16, 24, string.pages]) {
+    expect(string.pages).toBeGreaterThan(20);
+    for (const size of [8, 10, 14, 20, string.pages]) {
       expect(await liveFaults(options, "fifo", size)).toBe(simulate(string, "fifo", size));
       expect(await liveFaults(options, "lru", size)).toBe(lru[size] ?? lru[string.pages]);
       expect(opt[size] ?? opt[string.pages]).toBeLessThanOrEqual(lru[size] ?? lru[string.pages]);
