@@ -19,11 +19,14 @@ typedef unsigned char uchar;
 #define O_RDWR 2
 #define O_CREAT 0100
 #define O_TRUNC 01000
+#define O_WRONLY 1
+#define SIGBUS 7
 #define SIGSEGV 11
 #define SIGCHLD 17
 
 #define SYS_openat 56
 #define SYS_close 57
+#define SYS_pipe2 59
 #define SYS_lseek 62
 #define SYS_read 63
 #define SYS_write 64
@@ -33,10 +36,12 @@ typedef unsigned char uchar;
 #define SYS_ftruncate 46
 #define SYS_rt_sigaction 134
 #define SYS_getpid 172
+#define SYS_brk 214
 #define SYS_munmap 215
 #define SYS_clone 220
 #define SYS_execve 221
 #define SYS_mmap 222
+#define SYS_mprotect 226
 #define SYS_msync 227
 #define SYS_mincore 232
 #define SYS_madvise 233

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { CliError } from "./cli-error.ts";
 import { type CliContext, runCommandLine } from "./command-line.ts";
 import type { CurveOptions } from "./commands/curve.ts";
+import type { QuizOptions } from "./commands/quiz.ts";
 import { defaultRunOptions, RUN_OPTIONS, type RunOptions } from "./commands/run-options.ts";
 import type { TraceOptions } from "./commands/trace.ts";
 import { formatSize, parseSize } from "./sizes.ts";
@@ -13,6 +14,7 @@ interface Result {
   options: RunOptions | null;
   curve?: CurveOptions;
   trace?: TraceOptions;
+  quiz?: QuizOptions;
 }
 
 async function faultline(...argv: string[]): Promise<Result> {
@@ -40,6 +42,10 @@ async function faultline(...argv: string[]): Promise<Result> {
     },
     trace: async (options) => {
       result.trace = options;
+      return 0;
+    },
+    quiz: async (options) => {
+      result.quiz = options;
       return 0;
     },
   };
@@ -80,6 +86,7 @@ describe("help", () => {
     ["demo", "--help"],
     ["curve", "--help"],
     ["trace", "--help"],
+    ["quiz", "--help"],
   ])("%s %s", async (...argv) => {
     const { status, out, err } = await faultline(...argv.filter(Boolean));
     expect([status, err]).toEqual([0, ""]);

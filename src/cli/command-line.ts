@@ -8,6 +8,7 @@ import { ImageError } from "../image/errors.ts";
 import { CliError } from "./cli-error.ts";
 import { addCurveCommand, CURVE_OPTIONS, type CurveAction } from "./commands/curve.ts";
 import { addInstallCommand } from "./commands/install.ts";
+import { addQuizCommand, type QuizAction } from "./commands/quiz.ts";
 import { addProgramCommand, normaliseOptionalValues, type RunAction } from "./commands/run.ts";
 import { RUN_OPTIONS } from "./commands/run-options.ts";
 import { addTraceCommand, type TraceAction } from "./commands/trace.ts";
@@ -22,6 +23,7 @@ export interface CliContext {
   demo: () => Promise<number>;
   curve: CurveAction;
   trace: TraceAction;
+  quiz: QuizAction;
 }
 
 /** Runs one command line (without node and script). Resolves with the exit status; never throws for a user's mistake. */
@@ -68,6 +70,7 @@ function buildProgram(context: CliContext, finished: (status: number) => void): 
   addCurveCommand(program, context.curve, finished);
   addTraceCommand(program, context.trace, finished);
   addInstallCommand(program, context.installEnvironment, context.stdout, finished);
+  addQuizCommand(program, context.quiz, finished);
   program
     .command("demo")
     .summary("what memory mapping does, shown on bundled programs, offline, in seconds")

@@ -146,6 +146,7 @@ async function faultline(
     demo: () => Promise.resolve(0),
     curve: () => Promise.resolve(0),
     trace: () => Promise.resolve(0),
+    quiz: () => Promise.resolve(0),
   });
   return { status, out, err };
 }
