@@ -8,6 +8,7 @@ import {
   FORMS,
   HANDLER_ILLEGAL,
   HANDLER_PAGE_END,
+  HANDLER_STOP,
   HANDLER_STRADDLE,
   HANDLER_UNDECODED,
   handlerOfForm,
@@ -59,6 +60,8 @@ export class DecodePool {
   private readonly frameOf: Int32Array;
   private readonly free: number[] = [];
   private hand = 0;
+  /** Byte offsets of instructions at which the hart stops, by frame. */
+  private readonly stops = new Map<number, ReadonlySet<number>>();
   /** Told before a frame loses its decode page, and after slots of a frame were decoded. */
   onDrop: (pfn: number) => void = () => {};
   onDecode: (pfn: number) => void = () => {};
@@ -73,6 +76,16 @@ export class DecodePool {
     this.layout = layout;
     this.frameOf = new Int32Array(layout.decodePages).fill(-1);
     for (let i = layout.decodePages - 1; i >= 0; i--) this.free.push(i);
+  }
+
+  /** Instructions of the frame at which the hart stops; null: none. The caller drops the frame's code before. */
+  setStops(pfn: number, offsets: ReadonlySet<number> | null): void {
+    if (offsets === null) this.stops.delete(pfn);
+    else this.stops.set(pfn, offsets);
+  }
+
+  hasStops(pfn: number): boolean {
+    return this.stops.has(pfn);
   }
 
   /** Linear address of the frame's decode page, or 0. */
@@ -141,6 +154,7 @@ export class DecodePool {
     const frame = this.layout.ramOffset + this.frameOf[index] * 4096;
     const { bytes, decoded, runHandlers, runSlots } = this;
     let offset = ((slot - page) / SLOT_BYTES) * 2;
+    const stops = this.stops.get(this.frameOf[index]);
     let count = 0;
     let fresh = 0;
     // Beyond the fresh part, instructions are looked at only because a fusion may reach them.
@@ -149,11 +163,12 @@ export class DecodePool {
       const low = bytes[frame + offset] | (bytes[frame + offset + 1] << 8);
       const isFresh = count === fresh && count < DECODE_AHEAD && bytes[at] === HANDLER_UNDECODED;
       if ((low & 3) === 3 && offset === 4094) {
-        if (isFresh) bytes[at] = HANDLER_STRADDLE;
+        if (isFresh) bytes[at] = stops?.has(offset) ? HANDLER_STOP : HANDLER_STRADDLE;
         break;
       }
       const high = (low & 3) === 3 ? bytes[frame + offset + 2] | (bytes[frame + offset + 3] << 8) : 0;
       decode((low | (high << 16)) >>> 0, offset, decoded);
+      if (stops?.has(offset)) decoded.handler = HANDLER_STOP;
       if (isFresh) {
         this.write(at, decoded);
         fresh++;

@@ -10,4 +10,8 @@ export const EXIT_ILLEGAL = 3;
 export const EXIT_BREAKPOINT = 4;
 /** An atomic whose address is not a multiple of its size: SIGBUS BUS_ADRALN. */
 export const EXIT_MISALIGNED_ATOMIC = 5;
-export type ExitReason = 0 | 1 | 2 | 3 | 4 | 5;
+/** Only from runExactly(): the limit is reached, between two instructions of straight-line code. */
+export const EXIT_LIMIT = 6;
+/** Only while stop addresses are set (Hart.setStops): pc is one of them, the instruction there has not run. */
+export const EXIT_STOP = 7;
+export type ExitReason = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;

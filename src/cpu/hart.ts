@@ -2,7 +2,7 @@
 // areas or system calls: it says why it stopped (exits.ts).
 import type { CpuContext } from "./cpu-context.ts";
 import { DecodePool } from "./decode-pool.ts";
-import { EXIT_FUEL, type ExitReason } from "./exits.ts";
+import { EXIT_FUEL, EXIT_LIMIT, type ExitReason } from "./exits.ts";
 import { generateInterpreter } from "./interpreter.ts";
 import { createSlowFloat } from "./isa/float-helpers.ts";
 import { CodeCache } from "./jit/code-cache.ts";
@@ -28,6 +28,8 @@ const INSTRUCTIONS_PER_SAMPLE = 20_000;
 
 /** Runs about so many instructions and answers why it stopped. */
 type Run = (fuel: number) => number;
+
+type InterpreterKind = "plain" | "records" | "exact";
 
 /** Interpreters by the shape of linear memory. */
 const compiled = new Map<string, WebAssembly.Module>();
@@ -56,8 +58,8 @@ export class Hart {
   readonly buffer: ArrayBuffer;
   readonly ramOffset: number;
   readonly tlb: HartTlb;
-  /** Value of the time CSR; the machine may replace it. */
-  time: () => number;
+  /** Value of the time CSR; null: a tick is 100 instructions. */
+  private readonly time: (() => number) | null;
   private readonly words: Int32Array;
   private readonly live: Int32Array;
   private readonly pool: DecodePool;
@@ -66,7 +68,9 @@ export class Hart {
   private readonly call: Run;
   /** The interpreter that records jumps, made when first needed. */
   private recorder: Run | null = null;
-  private readonly instantiateRecorder: () => Run;
+  /** The interpreter that stops after so many instructions exactly, made when first needed. */
+  private stepper: Run | null = null;
+  private readonly instantiate: (kind: InterpreterKind) => Run;
   /** Instructions until the program counter is sampled. */
   private untilSample = INSTRUCTIONS_PER_SAMPLE;
   private current: CpuContext | null = null;
@@ -81,14 +85,15 @@ export class Hart {
   }
 
   /** The interpreter for harts of this shape; kept, so that later harts of the shape start with optimised code. */
-  static compile(options: HartOptions, records = false): WebAssembly.Module {
+  static compile(options: HartOptions, kind: InterpreterKind = "plain"): WebAssembly.Module {
     const references = options.onReference !== undefined;
     const { ramOffset, totalBytes } = makeLayout(options.ramBytes, options.decodePages);
     const memoryPages = totalBytes / 65536;
-    const key = `${ramOffset}/${memoryPages}/${records}/${references}`;
+    const key = `${ramOffset}/${memoryPages}/${kind}/${references}`;
     let module = compiled.get(key);
     if (module === undefined) {
-      module = new WebAssembly.Module(generateInterpreter({ ramOffset, memoryPages, records, references }));
+      const [records, exact] = [kind === "records", kind === "exact"];
+      module = new WebAssembly.Module(generateInterpreter({ ramOffset, memoryPages, records, exact, references }));
       compiled.set(key, module);
     }
     return module;
@@ -108,7 +113,7 @@ export class Hart {
       (pfn) => this.pool.hasCode(pfn),
       (pfn) => this.dropCode(pfn),
     );
-    this.time = options.time ?? (() => this.retired / 100);
+    this.time = options.time ?? null;
     this.clearReservation();
     const table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
     const env = {
@@ -123,7 +128,7 @@ export class Hart {
       reference: options.onReference ?? (() => {}),
     };
     const instance = new WebAssembly.Instance(options.module ?? Hart.compile(options), { env });
-    this.instantiateRecorder = () => new WebAssembly.Instance(Hart.compile(options, true), { env }).exports.run as Run;
+    this.instantiate = (kind) => new WebAssembly.Instance(Hart.compile(options, kind), { env }).exports.run as Run;
     if ((options.translate ?? true) && options.onReference === undefined) {
       this.codeCache = new CodeCache({
         bytes: new Uint8Array(this.buffer),
@@ -193,6 +198,28 @@ export class Hart {
     }
   }
 
+  /**
+   * Runs `limit` instructions and stops behind the last one, wherever that is (EXIT_LIMIT; EXIT_FUEL where run() could stop
+   * too), several times slower than run(). Nothing depends on which of the two ran an instruction.
+   */
+  runExactly(limit: number): ExitReason {
+    this.stepper ??= this.instantiate("exact");
+    this.words[LAST_REFERENCED / 4] = 0;
+    let reason: ExitReason = EXIT_LIMIT;
+    for (let left = limit; left > 0; left -= this.used) {
+      // The generated code counts in 32 bits.
+      reason = this.runPart(left, this.stepper, 1 << 30);
+      if (reason !== EXIT_LIMIT && reason !== EXIT_FUEL) break;
+    }
+    return reason;
+  }
+
+  /** Instructions of a frame before which the hart stops (EXIT_STOP), as byte offsets; null: none. */
+  setStops(pfn: number, offsets: ReadonlySet<number> | null): void {
+    this.dropCode(pfn);
+    this.pool.setStops(pfn, offsets);
+  }
+
   /** One call of generated code. */
   private runPart(left: number, call: Run, most: number): ExitReason {
     this.budget = Math.min(left, most);
@@ -207,7 +234,7 @@ export class Hart {
     const recording = cache.beginRecording();
     let reason: ExitReason;
     if (recording) {
-      this.recorder ??= this.instantiateRecorder();
+      this.recorder ??= this.instantiate("records");
       reason = this.runPart(left, this.recorder, cache.recordingLeft);
       cache.endRecording(this.used);
     } else {
@@ -242,7 +269,8 @@ export class Hart {
   }
 
   private counter(csr: number, fuelLeft: number): number {
-    if (csr === 0xc01) return this.time();
-    return this.retired + this.budget - fuelLeft;
+    const instructions = this.retired + this.budget - fuelLeft;
+    if (csr !== 0xc01) return instructions;
+    return this.time === null ? Math.floor(instructions / 100) : this.time();
   }
 }

@@ -1,6 +1,6 @@
 // Generates the interpreter module: one wasm function that dispatches pre-decoded slots by br_table, and the TLB, page walk
 // and misaligned paths it calls. The meaning of instructions comes from isa/semantics-*.ts.
-import { EXIT_PAGE_FAULT } from "./exits.ts";
+import { EXIT_LIMIT, EXIT_PAGE_FAULT, EXIT_STOP } from "./exits.ts";
 import { InterpreterEmitter } from "./interpreter-emitter.ts";
 import {
   FIRST_FORM,
@@ -11,6 +11,7 @@ import {
   HANDLER_NOP,
   HANDLER_PAGE_END,
   HANDLER_REGION,
+  HANDLER_STOP,
   HANDLER_STRADDLE,
   HANDLER_UNDECODED,
 } from "./isa/decode.ts";
@@ -60,6 +61,8 @@ export interface InterpreterOptions {
   readonly memoryPages: number;
   /** Makes the interpreter that writes down every jump and enters no region. */
   readonly records?: boolean;
+  /** Makes the interpreter that looks at the budget before every instruction (EXIT_LIMIT), fuses nothing and enters no region. */
+  readonly exact?: boolean;
   /** Reports every page reference to env.reference(frame, REFERENCE_*): data accesses go by the TLB. */
   readonly references?: boolean;
 }
@@ -104,11 +107,13 @@ function emitRun(
   f.block(VOID, (leave) => {
     f.block(VOID, (fault) => {
       f.loop(VOID, (jump) => {
+        if (options.exact) emitLimit(e, leave, true);
         emitLookUp(e, tlbFetch, fetch, leave);
         if (imports.reference !== null) {
           f.i32(0).get(e.t).mem("i32_load", 12).mem("i32_store", CODE_FRAME);
         }
         f.loop(VOID, (next) => {
+          if (options.exact) emitLimit(e, leave, false);
           f.get(0).i32(1).op("i32_sub").set(0);
           f.get(e.ip).mem("i32_load8_u").set(e.handlerLocal);
           f.loop(VOID, (again) => {
@@ -132,6 +137,21 @@ function emitRun(
   f.i32(0).get(e.npc).mem("i64_store", PC);
   f.i32(0).get(0).mem("i32_store", FUEL_LEFT);
   f.get(e.reason);
+}
+
+/** Leaves when the budget is used up; `known`: npc is the next instruction, otherwise ip is. */
+function emitLimit(e: InterpreterEmitter, leave: Label, known: boolean): void {
+  const { f } = e;
+  f.get(0).i32(0).op("i32_le_s");
+  f.if_(
+    VOID,
+    () => {
+      if (known) f.i32(1).set(e.pcKnown);
+      f.i32(EXIT_LIMIT).set(e.reason).br(leave);
+    },
+    undefined,
+    false,
+  );
 }
 
 /** Pushes the address of the fetch entry of the page that holds the address in local `va`. */
@@ -184,7 +204,7 @@ function emitDispatch(
   for (let i = 0; i < HANDLER_COUNT; i++) {
     f.close();
     if (i === HANDLER_STRADDLE) emitStraddle(e, imports, fetch, tlbFetch, options.ramOffset);
-    else emitHandler(e, i, imports, options.records ?? false);
+    else emitHandler(e, i, imports, options);
   }
 }
 
@@ -197,9 +217,9 @@ function part(form: Form): { form: Form; meaning: (e: Emitter) => void } {
   return { form, meaning: SEMANTICS[form.row.name] };
 }
 
-function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, records: boolean): void {
+function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, options: InterpreterOptions): void {
   const { f } = e;
-  const isInstruction = number !== HANDLER_UNDECODED && number !== HANDLER_PAGE_END && number !== HANDLER_REGION;
+  const isInstruction = number >= HANDLER_ILLEGAL && number !== HANDLER_REGION && number !== HANDLER_STOP;
   if (imports.reference !== null && isInstruction) emitCodeReference(f, imports.reference);
   switch (number) {
     case HANDLER_UNDECODED:
@@ -215,8 +235,12 @@ function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, re
       e.illegal();
       return;
     case HANDLER_REGION:
-      if (records) emitFormerHandler(e);
+      if (options.records || options.exact) emitFormerHandler(e);
       else emitRegionCall(e, imports.regionType);
+      return;
+    case HANDLER_STOP:
+      e.unretire();
+      f.i32(EXIT_STOP).set(e.reason).br(e.labels.leave);
       return;
     case HANDLER_NOP:
       e.advance();
@@ -225,7 +249,7 @@ function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, re
   }
   const index = number - FIRST_FORM;
   const forms = index < FORMS.length ? [FORMS[index]] : FUSIONS[index - FORMS.length].map((key) => formOf.get(key)!);
-  e.handler(forms.map(part));
+  e.handler((options.exact ? forms.slice(0, 1) : forms).map(part));
 }
 
 /** Leaves the address of the record (less REGION_RECORDS) of the region that begins at ip in local t. */

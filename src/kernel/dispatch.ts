@@ -40,11 +40,15 @@ export function buildDispatchTable(): DispatchTable {
   return table;
 }
 
+/** Number of the system call that the task asks for, or -1. */
+export function requestedSyscall(t: Task): number {
+  return t.registers.getXHigh(17) === 0 ? t.registers.getXLow(17) : -1;
+}
+
 /** An ecall: the task asks for something. Afterwards it is running with a result, parked, or gone. */
 export function serveSyscall(k: Kernel, t: Task): void {
   const { registers, syscallArgs } = t;
-  const number = registers.getXHigh(17) === 0 ? registers.getXLow(17) : -1;
-  t.syscallNumber = number;
+  t.syscallNumber = requestedSyscall(t);
   t.syscallA0Low = registers.getXLow(10);
   t.syscallA0High = registers.getXHigh(10);
   for (let i = 0; i < 6; i++) syscallArgs[i] = registers.getX(10 + i);
@@ -69,7 +73,7 @@ export function retrySyscall(k: Kernel, t: Task): void {
 function reloadSyscall(t: Task): void {
   const { registers, syscallArgs } = t;
   (t.tracing as Tracing).phase = "none";
-  t.syscallNumber = registers.getXHigh(17) === 0 ? registers.getXLow(17) : -1;
+  t.syscallNumber = requestedSyscall(t);
   for (let i = 0; i < 6; i++) syscallArgs[i] = registers.getX(10 + i);
 }
 

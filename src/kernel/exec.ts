@@ -408,6 +408,7 @@ function commit(k: Kernel, t: Task, image: Image): void {
   applyMemoryLimits(process, t.credentials, t.space);
   t.name = commOf(program.fileName);
   startThread(t, image);
+  k.observer?.executed(t);
   traceExec(k, t, formerTid);
 }
 

@@ -111,6 +111,7 @@ function exitProcess(k: Kernel, process: Process): void {
   process.exited.wake();
   if (k.config.strace) traceEnd(k, process);
   k.onExit?.(process);
+  k.observer?.exited(process);
   notifyParent(k, process);
 }
 

@@ -164,6 +164,7 @@ export function cloneTask(k: Kernel, t: Task, args: CloneArguments): Task {
   k.tasks.set(pid, child);
   k.forkCount++;
   finishClone(k, t, child, args);
+  k.observer?.forked(t, child);
   return child;
 }
 

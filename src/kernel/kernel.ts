@@ -1,6 +1,7 @@
 // The kernel of one machine: owns the tables of tasks, the clock, the file systems, and turns the crank (step). What each system
 // call does is in syscalls/; how the hart's exits are answered is in run-task.ts.
 import { ENOMEM } from "../abi/errno.ts";
+import type { ExitReason } from "../cpu/exits.ts";
 import type { Hart } from "../cpu/hart.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
 import type { MmConfig, OvercommitMode, SwapDevice } from "../mm/contracts.ts";
@@ -16,7 +17,7 @@ import { IpcState } from "./ipc/ipc-state.ts";
 import { errno } from "./linux-error.ts";
 import { chooseAndKill } from "./oom.ts";
 import type { Process, ProcessGroup, Session } from "./process.ts";
-import { runTask } from "./run-task.ts";
+import { beginSlice, runSlice, Slice } from "./run-task.ts";
 import { Scheduler } from "./scheduler.ts";
 import { sendToGroup, sendToProcess, sendToTask } from "./signals/send.ts";
 import type { SigInfo } from "./signals/siginfo.ts";
@@ -59,6 +60,21 @@ export type StepResult =
   /** Every process is gone. */
   | { readonly kind: "finished" };
 
+/** Hears of the life of processes; for views. */
+export interface KernelObserver {
+  forked(parent: Task, child: Task): void;
+  executed(task: Task): void;
+  exited(process: Process): void;
+}
+
+/** Run control: stands between the kernel and the hart, and is told where it may want to stop (by setting k.pausing). */
+export interface RunHooks {
+  /** In the place of hart.run(). */
+  run(t: Task, fuel: number): ExitReason;
+  /** `t` stands at an ecall that has not been served yet. */
+  syscallBegins(t: Task): void;
+}
+
 const RAN: StepResult = { kind: "ran" };
 const FINISHED: StepResult = { kind: "finished" };
 /** PID_MAX_DEFAULT and RESERVED_PIDS. */
@@ -89,6 +105,17 @@ export class Kernel {
   randomizeLayout = true;
   hostname: string;
   domainName = "(none)";
+  /** The slice in progress; it may be left and gone on with at any turn of its loop. */
+  readonly slice = new Slice();
+  /**
+   * Counts what happens between instructions: exits served, signals delivered, slices begun and ended, idle time skipped. Together
+   * with the instruction count it names a moment of a run.
+   */
+  turns = 0;
+  /** Set to leave step() at the next turn. */
+  pausing = false;
+  hooks: RunHooks | null = null;
+  observer: KernelObserver | null = null;
   /** When the running task's slice began (monotonic ns). */
   sliceStartNs = 0;
   /** Processes and threads made since the start. */
@@ -161,17 +188,21 @@ export class Kernel {
    */
   step(budget: number): StepResult {
     let left = budget;
-    while (left > 0) {
-      this.timers.run(this, this.clock.monotonicNs());
-      const task = this.scheduler.next();
-      if (task === null) {
-        if (this.processes.size === 0) return FINISHED;
-        const untilNs = this.timers.nextNs;
-        if (untilNs === Number.POSITIVE_INFINITY || !this.clock.isVirtual) return { kind: "idle", untilNs };
-        this.clock.skipTo(untilNs);
-        continue;
+    while (left > 0 && !this.pausing) {
+      if (this.slice.task === null) {
+        this.timers.run(this, this.clock.monotonicNs());
+        const task = this.scheduler.next();
+        if (task === null) {
+          if (this.processes.size === 0) return FINISHED;
+          const untilNs = this.timers.nextNs;
+          if (untilNs === Number.POSITIVE_INFINITY || !this.clock.isVirtual) return { kind: "idle", untilNs };
+          this.turns++;
+          this.clock.skipTo(untilNs);
+          continue;
+        }
+        beginSlice(this, task);
       }
-      left -= runTask(this, task, left);
+      left -= runSlice(this, left);
     }
     return RAN;
   }

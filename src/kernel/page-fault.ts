@@ -9,6 +9,7 @@ import {
   FAULT_MINOR,
   FAULT_OUT_OF_MEMORY,
   FAULT_SEGV_ACCERR,
+  FAULT_SEGV_MAPERR,
 } from "../mm/contracts.ts";
 import type { Kernel } from "./kernel.ts";
 import { outOfMemoryInFault } from "./oom.ts";
@@ -19,6 +20,8 @@ import type { Task } from "./task.ts";
 export function handlePageFault(k: Kernel, t: Task, low: number, high: number, access: Access): void {
   const address = (high >>> 0) * 2 ** 32 + (low >>> 0);
   if (address >= USER_END) {
+    k.mm.faultWatcher?.faultBegins(t.space, address, access);
+    k.mm.faultWatcher?.faultEnds(FAULT_SEGV_MAPERR);
     forceFault(k, t, SIGSEGV, SEGV_MAPERR, low, high);
     return;
   }

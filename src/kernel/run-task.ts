@@ -1,11 +1,15 @@
 // Runs one task for a slice: the loop between the hart and the kernel. What an exit of the hart means is decided here; the answers
 // are in dispatch.ts, page-fault.ts and signals/.
+//
+// A slice can be left between any two turns of the loop and gone on with later (run control, the end of a step): what it needs is
+// in plain fields, and leaving it does not change where it ends.
 import { BUS_ADRALN, ILL_ILLOPC, SIGBUS, SIGILL, SIGTRAP, TRAP_BRKPT } from "../abi/signal.ts";
 import {
   EXIT_BREAKPOINT,
   EXIT_ECALL,
   EXIT_FUEL,
   EXIT_ILLEGAL,
+  EXIT_LIMIT,
   EXIT_MISALIGNED_ATOMIC,
   EXIT_PAGE_FAULT,
 } from "../cpu/exits.ts";
@@ -22,45 +26,90 @@ import { finishEvent } from "./tracing.ts";
 /** What entering the kernel costs of a slice, in instructions: keeps rounds fair among tasks that only make system calls. */
 const KERNEL_ENTRY_COST = 100;
 
-/** Runs `t` until its slice or `budget` is used up, or it stops being runnable. Returns what was used. */
-export function runTask(k: Kernel, t: Task, budget: number): number {
-  const { hart, scheduler } = k;
-  const startNs = k.clock.monotonicNs();
-  k.sliceStartNs = startNs;
-  const slice = Math.min(scheduler.sliceOf(t), budget);
-  let left = slice;
-  let entries = 0;
+/** The turn of one task on the hart. */
+export class Slice {
+  /** null: no slice has begun. */
+  task: Task | null = null;
+  granted = 0;
+  /** Below 0, the slice ends at the next place where one can. */
+  left = 0;
+  entries = 0;
+  startNs = 0;
+  /** The hart was stopped in straight-line code (EXIT_LIMIT): no slice ends here. */
+  isMidRun = false;
+  /** The hart stands at an ecall that has not been served. */
+  isAtCall = false;
+}
+
+/** The task gets the hart. */
+export function beginSlice(k: Kernel, t: Task): void {
+  const { scheduler, slice } = k;
+  k.turns++;
+  slice.startNs = k.sliceStartNs = k.clock.monotonicNs();
+  slice.task = t;
+  slice.granted = slice.left = scheduler.sliceOf(t);
+  slice.entries = 0;
+  slice.isMidRun = slice.isAtCall = false;
   scheduler.current = t;
   t.state = "running";
   if (t.tracing !== null) finishEvent(k, t);
   if (t.rseqAddress !== 0 && scheduler.switched) fixupRseq(k, t);
   if (t.retrying) {
     retrySyscall(k, t);
-    left -= KERNEL_ENTRY_COST;
-    entries++;
+    slice.left -= KERNEL_ENTRY_COST;
+    slice.entries++;
   }
+}
+
+/**
+ * Goes on with the slice until it is over, about `budget` of it is used up, or k.pausing is set. Returns what was used. A slice
+ * that is not over has its task in slice.task.
+ */
+export function runSlice(k: Kernel, budget: number): number {
+  const { hart, scheduler, slice } = k;
+  const t = slice.task as Task;
+  const atStart = slice.left;
+  const floor = atStart - budget;
   while (t.state === "running") {
+    if (k.pausing) return atStart - slice.left;
+    if (slice.isAtCall) {
+      slice.isAtCall = false;
+      k.turns++;
+      serveSyscall(k, t);
+      continue;
+    }
     if (t.signalPending) {
+      k.turns++;
       deliverSignals(k, t);
       continue;
     }
-    if (left <= 0 || scheduler.yielding) break;
+    if ((slice.left <= 0 && !slice.isMidRun) || scheduler.yielding) break;
+    if (slice.left <= floor) return atStart - slice.left;
     hart.setSpace(t.space);
     hart.switchTo(t.registers);
     t.inSyscall = false;
     const before = hart.instructions;
-    const reason = hart.run(left);
-    left -= hart.instructions - before;
+    const fuel = Math.min(slice.left, slice.left - floor);
+    const reason = k.hooks === null ? hart.run(fuel) : k.hooks.run(t, fuel);
+    const used = hart.instructions - before;
+    slice.left -= used;
+    if (reason === EXIT_LIMIT) {
+      if (used > 0) slice.isMidRun = true;
+      continue;
+    }
+    slice.isMidRun = false;
     if (reason === EXIT_FUEL) continue;
-    left -= KERNEL_ENTRY_COST;
-    entries++;
-    if (reason === EXIT_ECALL) serveSyscall(k, t);
-    else handleTrap(k, t, reason);
+    k.turns++;
+    slice.left -= KERNEL_ENTRY_COST;
+    slice.entries++;
+    if (reason === EXIT_ECALL) {
+      slice.isAtCall = true;
+      if (k.hooks !== null) k.hooks.syscallBegins(t);
+    } else handleTrap(k, t, reason);
   }
   scheduler.yielding = false;
-  const cost = Math.max(1, slice - left);
-  finishSlice(k, t, startNs, (entries * KERNEL_ENTRY_COST) / cost);
-  return cost;
+  finishSlice(k, t);
+  return Math.max(1, atStart - slice.left);
 }
 
 /** do_trap_*: faults and exceptions that are not system calls. */
@@ -89,9 +138,13 @@ function handleTrap(k: Kernel, t: Task, reason: number): void {
  * Accounts the time, fires CPU timers, and puts a task that can go on at the end of the queue. Which part of the slice was
  * system time is estimated from the number of kernel entries: reading a clock at each would cost more than the entry.
  */
-function finishSlice(k: Kernel, t: Task, startNs: number, kernelShare: number): void {
-  const used = k.clock.monotonicNs() - startNs;
-  const systemNs = Math.floor(used * kernelShare);
+function finishSlice(k: Kernel, t: Task): void {
+  const { slice } = k;
+  const used = k.clock.monotonicNs() - slice.startNs;
+  const cost = Math.max(1, slice.granted - slice.left);
+  const systemNs = Math.floor(used * ((slice.entries * KERNEL_ENTRY_COST) / cost));
+  k.turns++;
+  slice.task = null;
   k.clock.addBusy(used);
   const account = t.isAlive ? t : t.process.ownUsage;
   account.systemNs += systemNs;

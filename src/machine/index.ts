@@ -1,7 +1,9 @@
 // The public face of machine/: what the library and the command line are made of.
 
+export * from "./control/index.ts";
 export type { MountRequest } from "./file-systems.ts";
 export { HostError, type MachineHost } from "./host.ts";
+export * from "./inspect/index.ts";
 export { type Completion, Machine, type MachineOptions, MachineProcess, type SpawnRequest } from "./machine.ts";
 export {
   type AreaReport,

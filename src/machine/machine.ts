@@ -19,6 +19,8 @@ import type { OpenFile } from "../kernel/vfs/open-file.ts";
 import type { Path } from "../kernel/vfs/path.ts";
 import type { OvercommitMode } from "../mm/contracts.ts";
 import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
+import { OutputTap } from "./control/output-tap.ts";
+import { type Advance, RunControl } from "./control/run-control.ts";
 import {
   bootTask,
   consoleFiles,
@@ -28,6 +30,11 @@ import {
   namedInterpreter,
 } from "./file-systems.ts";
 import { HostError, type MachineHost } from "./host.ts";
+import type { AreaInfo } from "./inspect/areas.ts";
+import { EventHub, type MachineEvents, type MachineEventType } from "./inspect/events.ts";
+import type { FrameView } from "./inspect/frames.ts";
+import { Inspector } from "./inspect/inspector.ts";
+import { Symbols } from "./inspect/symbols.ts";
 import { type MachineReport, type ProcessReport, reportMachine, reportProcess } from "./report.ts";
 import { parseSize } from "./sizes.ts";
 import { reportingSwap } from "./swap-log.ts";
@@ -93,6 +100,12 @@ export class Machine {
   /** Keep a report of every process as it ends (Machine.report()). */
   keepReports = false;
   private stopped = false;
+  /** Ask it for anything there is to see. */
+  readonly inspect: Inspector;
+  /** Use on(). */
+  readonly events: EventHub;
+  readonly symbols: Symbols;
+  private runControl: RunControl | null = null;
 
   constructor(options: MachineOptions, host: MachineHost) {
     this.host = host;
@@ -118,7 +131,28 @@ export class Machine {
     });
     this.kernel.beforeRelease = (task) => this.lastLook(task);
     this.kernel.onExit = (process) => this.ended(process);
+    this.symbols = new Symbols(this.kernel.mm);
+    this.inspect = new Inspector(this.kernel, this.symbols);
+    this.events = new EventHub(this.kernel);
     mountFileSystems(this.kernel, host, options);
+  }
+
+  /**
+   * Run control. From the first call on the machine stands still until it is told to run; see docs/design/run-control.md.
+   */
+  control(): RunControl {
+    this.runControl ??= new RunControl(this);
+    return this.runControl;
+  }
+
+  /** Every physical frame, as typed arrays; inspect.frame(pfn) says who maps one. */
+  frames(): FrameView {
+    return this.inspect.frames();
+  }
+
+  /** Calls `listener` for every event of the type; the function returned ends that. Costs nothing while nobody listens. */
+  on<K extends MachineEventType>(type: K, listener: (event: MachineEvents[K]) => void): () => void {
+    return this.events.on(type, listener);
   }
 
   /**
@@ -221,8 +255,8 @@ export class Machine {
     try {
       let lastBreath = this.host.clock.monotonicNs();
       while (!this.stopped) {
-        const result = this.kernel.step(STEP_INSTRUCTIONS);
-        if (result.kind === "finished") return;
+        const result = this.crank();
+        if (result.kind === "finished" || result.kind === "paused") return;
         if (await this.rest(result, lastBreath)) lastBreath = this.host.clock.monotonicNs();
       }
     } catch (error) {
@@ -234,6 +268,17 @@ export class Machine {
       // In this very turn, not in a promise's callback: who learns that a program ended may start the next one before that runs.
       this.looping = null;
     }
+  }
+
+  private crank(): Advance {
+    return this.runControl === null ? this.kernel.step(STEP_INSTRUCTIONS) : this.runControl.advance(STEP_INSTRUCTIONS);
+  }
+
+  /** Something from outside the guest happens to it: now, or between two turns of a controlled run. */
+  deliver(input: () => void): void {
+    if (this.runControl === null) input();
+    else this.runControl.deliver(input);
+    this.wake();
   }
 
   /** Lets the host's events in when it is time; whether it did. */
@@ -274,6 +319,8 @@ export class MachineProcess {
   private input: HostInputFile | null = null;
   private console: ConsoleTty | null = null;
   private outputs: HostOutputFile[] = [];
+  /** Standard output and error, or the terminal. */
+  readonly taps: OutputTap[] = [];
   private readonly output: Uint8Array[] = [];
   private readonly errors: Uint8Array[] = [];
   private completion: Completion | null = null;
@@ -289,7 +336,7 @@ export class MachineProcess {
   connect(kernel: Kernel): { console: ConsoleTty | null; files: (OpenFile | null)[] } {
     const { terminal, stdin } = this.request;
     if (terminal) {
-      this.console = connectConsole(kernel, terminal.host, terminal.size);
+      this.console = connectConsole(kernel, this.tap(terminal.host), terminal.size);
       return { console: this.console, files: consoleFiles(kernel) };
     }
     this.input = new HostInputFile(kernel);
@@ -298,24 +345,35 @@ export class MachineProcess {
       this.input.end();
     }
     this.outputs = [
-      new HostOutputFile(kernel, this.request.stdout ?? { write: (bytes) => void this.output.push(bytes) }),
-      new HostOutputFile(kernel, this.request.stderr ?? { write: (bytes) => void this.errors.push(bytes) }),
+      new HostOutputFile(kernel, this.tap(this.request.stdout ?? { write: (bytes) => void this.output.push(bytes) })),
+      new HostOutputFile(kernel, this.tap(this.request.stderr ?? { write: (bytes) => void this.errors.push(bytes) })),
     ];
     return { console: null, files: [this.input, ...this.outputs] };
   }
 
+  private tap(host: ConsoleHost): OutputTap {
+    const tap = new OutputTap(host);
+    this.taps.push(tap);
+    return tap;
+  }
+
+  /** The areas of its address space as in /proc/PID/maps, each with its resident, shared, private and swapped pages. */
+  maps(): AreaInfo[] {
+    return this.machine.inspect.maps(this.process.pid);
+  }
+
   /** Standard input: keys of the terminal, or bytes of the pipe. */
   write(data: string | Uint8Array): void {
-    const bytes = typeof data === "string" ? encodeUtf8(data) : data;
-    if (this.console) this.console.input(bytes);
-    else this.input?.feed(bytes);
-    this.machine.wake();
+    const bytes = typeof data === "string" ? encodeUtf8(data) : data.slice();
+    this.machine.deliver(() => {
+      if (this.console) this.console.input(bytes);
+      else this.input?.feed(bytes);
+    });
   }
 
   /** No more standard input. */
   end(): void {
-    this.input?.end();
-    this.machine.wake();
+    this.machine.deliver(() => this.input?.end());
   }
 
   /** Bytes written and not read yet. */
@@ -324,26 +382,26 @@ export class MachineProcess {
   }
 
   resize(size: WindowSize): void {
-    this.console?.resize(size);
-    this.machine.wake();
+    this.machine.deliver(() => this.console?.resize(size));
   }
 
   /** The takers of output (ConsoleHost.room) can take more. */
   roomGrew(): void {
-    this.console?.roomGrew();
-    for (const file of this.outputs) file.roomGrew();
-    this.machine.wake();
+    this.machine.deliver(() => {
+      this.console?.roomGrew();
+      for (const file of this.outputs) file.roomGrew();
+    });
   }
 
   /** Sends a signal, as kill(2) from outside would. */
   kill(signal: number): void {
-    if (this.completion === null) this.process.send(kernelSignal(signal));
-    this.machine.wake();
+    this.machine.deliver(() => {
+      if (this.process.state === "alive") this.process.send(kernelSignal(signal));
+    });
   }
 
   hangUp(): void {
-    this.console?.hangUp();
-    this.machine.wake();
+    this.machine.deliver(() => this.console?.hangUp());
   }
 
   /** Output collected so far (when no stdout taker was given). */

@@ -125,6 +125,12 @@ export interface MmTracer {
   event(code: number, spaceId: number, vpn: number, pfn: number, detail: number): void;
 }
 
+/** Sees a fault as a whole, before anything was looked up and after it was served; for explanations. */
+export interface FaultWatcher {
+  faultBegins(space: AddressSpace, address: number, access: Access): void;
+  faultEnds(result: FaultResult): void;
+}
+
 export interface MmConfig {
   /** RAM: `sizeBytes` bytes at `byteOffset` of `buffer`; never grows, so views never detach. */
   buffer: ArrayBufferLike;

@@ -67,8 +67,10 @@ const NEEDED = [VM_READ | VM_WRITE, VM_WRITE, VM_EXEC];
  * mm.counters and traces. May reclaim and call the out-of-memory callback; never throws for a guest's doing.
  */
 export function handleFault(mm: MemoryManager, space: AddressSpace, address: number, access: Access): FaultResult {
+  if (mm.faultWatcher !== null) mm.faultWatcher.faultBegins(space, address, access);
   const result = serve(mm, space, address, access, false);
   mm.keepWithinLimit();
+  if (mm.faultWatcher !== null) mm.faultWatcher.faultEnds(result);
   return result;
 }
 

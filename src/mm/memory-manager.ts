@@ -4,7 +4,7 @@ import { USER_VPN_END } from "../arch/sv39.ts";
 import type { Pfn } from "../util/brand.ts";
 import { CommitAccount } from "./accounting.ts";
 import { AddressSpace } from "./address-space.ts";
-import type { FileBacking, MmConfig, MmTracer, OvercommitMode, TlbFlusher } from "./contracts.ts";
+import type { FaultWatcher, FileBacking, MmConfig, MmTracer, OvercommitMode, TlbFlusher } from "./contracts.ts";
 import { EvictableFrames } from "./evictable-frames.ts";
 import { FileObject } from "./file-object.ts";
 import { forkSpace } from "./fork.ts";
@@ -58,6 +58,8 @@ export class MemoryManager {
   readonly objects = new Map<number, MemoryObject>();
   /** Hears of every fault, copy, eviction and move; null costs a test per event. */
   tracer: MmTracer | null = null;
+  /** Sees every fault as a whole; null costs a test per fault. */
+  faultWatcher: FaultWatcher | null = null;
   /** The frame of zeros that every read of untouched anonymous memory shares. */
   readonly zeroPfn: Pfn;
   nextObjectId = 1;

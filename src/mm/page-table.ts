@@ -129,6 +129,12 @@ export class PageTable {
     return at === 0 ? 0 : this.words[at >>> 2];
   }
 
+  /** The frame that `vpn` is mapped to, whatever is allowed there; 0: none. Marks nothing. */
+  frameOf(vpn: number): number {
+    const word = this.read(this.find(vpn));
+    return (word & PTE_V) !== 0 ? pteToPfn(word) : 0;
+  }
+
   /** The first VPN in [vpn, end) whose PTE is not none, or `end`. Skips absent tables. */
   nextPresent(vpn: number, end: number): number {
     const { words } = this;

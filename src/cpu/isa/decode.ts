@@ -14,7 +14,9 @@ export const HANDLER_ILLEGAL = 3;
 export const HANDLER_NOP = 4;
 /** The entry of a translated region; its record knows the handler that was there before. */
 export const HANDLER_REGION = 5;
-export const FIRST_FORM = 6;
+/** An instruction at which the hart is to stop (DecodePool.setStops); its fields are decoded. */
+export const HANDLER_STOP = 6;
+export const FIRST_FORM = 7;
 
 /**
  * A form of an instruction. "near": a jump within its page, whose immediate is a distance in slot bytes. "discard": rd is

@@ -8,6 +8,7 @@ import {
   HANDLER_ILLEGAL,
   HANDLER_PAGE_END,
   HANDLER_REGION,
+  HANDLER_STOP,
   HANDLER_STRADDLE,
   HANDLER_UNDECODED,
 } from "../isa/decode.ts";
@@ -256,7 +257,7 @@ export class CodeCache {
     const { layout, profile, eager } = { ...this.o, profile: this.profile };
     const ownRoot = this.executableFrame(vpn) * 4096 + offset;
     const source = {
-      frame: (page: number) => this.executableFrame(vpn + page),
+      frame: (page: number) => this.translatableFrame(vpn + page),
       hasRegion: (pfn: number, at: number) => at + pfn * 4096 !== ownRoot && this.roots.has(at + pfn * 4096),
       isHot: (pfn: number, at: number) => eager || profile.isHot(pfn, at),
       halfword: (pfn: number, at: number) => this.halfword(pfn, at),
@@ -341,6 +342,7 @@ export class CodeCache {
       const slot = page + offset * (SLOT_BYTES / 2);
       const handler = bytes[slot];
       if (handler === HANDLER_UNDECODED || handler === HANDLER_REGION) continue;
+      if (handler === HANDLER_STOP) continue;
       if (handler === HANDLER_STRADDLE || handler === HANDLER_PAGE_END || handler === HANDLER_ILLEGAL) continue;
       words[((REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2) + 1] = handler;
       bytes[slot] = HANDLER_REGION;
@@ -392,6 +394,12 @@ export class CodeCache {
       if (most-- <= 0 && this.freeRecords.length >= records) return;
       this.remove(region);
     }
+  }
+
+  /** The same, but -1 also for a frame with an instruction at which the hart is to stop. */
+  private translatableFrame(vpn: number): number {
+    const pfn = this.executableFrame(vpn);
+    return pfn >= 0 && this.o.pool.hasStops(pfn) ? -1 : pfn;
   }
 
   /** PFN of a page that the hart may execute and has accessed, in the current space; or -1. */
