@@ -120,13 +120,16 @@ export function areaStatistics(space: AddressSpace, area: Vma): AreaStatistics {
   };
   const { table, mm } = space;
   const { startVpn, endVpn } = area;
+  let furtherUsers: Map<number, number> | null = null;
   for (let vpn = table.nextPresent(startVpn, endVpn); vpn < endVpn; vpn = table.nextPresent(vpn + 1, endVpn)) {
     const pte = table.read(table.find(vpn));
     if (holdsFrame(pte)) {
       if ((pte & PTE_SPECIAL) === 0) addResident(mm, pte, s);
     } else if (isSwapEntry(pte)) {
       s.swap++;
-      s.swapPss += 1 / Math.max(1, mm.swap.refsOf(pteToSlot(pte)));
+      furtherUsers ??= sharersOfSlots(mm);
+      const slot = pteToSlot(pte);
+      s.swapPss += 1 / Math.max(1, mm.swap.refsOf(slot) + (furtherUsers.get(slot) ?? 0));
     }
   }
   if (area.flags & VM_LOCKED) s.locked = s.pss;
@@ -134,12 +137,36 @@ export function areaStatistics(space: AddressSpace, area: Vma): AreaStatistics {
   return s;
 }
 
+/** Spaces that map a frame: its entries, and once more for every further space that shares the table of one. */
+function mappersOf(mm: MemoryManager, pfn: number): number {
+  const { frames, rmap, sharedTables } = mm;
+  let mappers = frames.mapCount[pfn];
+  if (sharedTables.size === 0 || frames.kind[pfn] !== FRAME_ANONYMOUS) return mappers;
+  const entries = rmap.collect(pfn);
+  for (let i = 0; i < entries; i++) mappers += frames.rmapHead[rmap.tableOf(rmap.found[i])];
+  return mappers;
+}
+
+/** By slot: the spaces that mean it beyond its references, because they share a table that names it. */
+function sharersOfSlots(mm: MemoryManager): Map<number, number> {
+  const further = new Map<number, number>();
+  for (const [table, users] of mm.sharedTables) {
+    for (let word = table << 10, end = word + 1024; word < end; word += 2) {
+      const pte = mm.memory.words[word];
+      if (!isSwapEntry(pte)) continue;
+      const slot = pteToSlot(pte);
+      further.set(slot, (further.get(slot) ?? 0) + users.length - 1);
+    }
+  }
+  return further;
+}
+
 /** smaps_account(). */
 function addResident(mm: MemoryManager, pte: number, s: AreaStatistics): void {
   const { frames } = mm;
   const pfn = pteToPfn(pte);
   const flags = frames.flags[pfn];
-  const mapCount = frames.mapCount[pfn];
+  const mapCount = mappersOf(mm, pfn);
   const dirty = (pte & PTE_D) !== 0 || (flags & FRAME_DIRTY) !== 0;
   const share = 1 / mapCount;
   s.rss++;
@@ -198,7 +225,7 @@ export function pagemapEntry(space: AddressSpace, vpn: number, out: Uint32Array)
     out[1] = PAGEMAP_PRESENT;
     if ((pte & PTE_SPECIAL) !== 0) return;
     if (frames.isCache(pfn)) out[1] |= PAGEMAP_FILE;
-    if (frames.mapCount[pfn] === 1) out[1] |= PAGEMAP_EXCLUSIVE;
+    if (mappersOf(space.mm, pfn) === 1) out[1] |= PAGEMAP_EXCLUSIVE;
   } else if (isSwapEntry(pte)) {
     out[0] = pteToSlot(pte) << SWAP_TYPE_BITS;
     out[1] = PAGEMAP_SWAP;

@@ -8,7 +8,7 @@ import { modifyArea } from "./area-edit.ts";
 import { FRAME_FILE } from "./frame-table.ts";
 import { pageAlign } from "./munmap.ts";
 import { populateAdvised } from "./populate.ts";
-import { ageRange, lazyFreeRange, pageOutRange, zapRange } from "./range-operations.ts";
+import { ageRange, lazyFreeRange, pageOutRange, unshareRange, zapRange } from "./range-operations.ts";
 import * as V from "./vma.ts";
 
 /** One area's share of the advice: 0 or -errno. */
@@ -64,7 +64,7 @@ const FLAG_CHANGES: Readonly<Record<number, NewFlags>> = {
 
 /**
  * 0 or -errno: -EINVAL (advice unknown or not for such an area, unaligned), -ENOMEM (a hole; what lies beyond it is done),
- * -EAGAIN (too many areas), -EACCES (MADV_REMOVE of an area that may not write its object), -EFAULT (POPULATE past the end).
+ * -EAGAIN (too many areas, or no frame for a page table), -EACCES (MADV_REMOVE of an area that may not write its object), -EFAULT (POPULATE past the end).
  */
 export function madvise(space: AddressSpace, address: number, length: number, advice: number): number {
   const isPopulate = advice === M.MADV_POPULATE_READ || advice === M.MADV_POPULATE_WRITE;
@@ -112,12 +112,14 @@ function changeFlags(_space: AddressSpace, area: V.Vma, firstVpn: number, endVpn
 
 function dropPages(space: AddressSpace, area: V.Vma, firstVpn: number, endVpn: number, forbidden: number): number {
   if (area.flags & forbidden) return -EINVAL;
+  if (unshareRange(space.mm, space, firstVpn, endVpn, true) < 0) return -EAGAIN;
   zapRange(space.mm, space, firstVpn, endVpn);
   return 0;
 }
 
 function freeLazily(space: AddressSpace, area: V.Vma, firstVpn: number, endVpn: number): number {
   if (area.flags & (V.VM_LOCKED | V.VM_PFNMAP) || !area.isAnonymous) return -EINVAL;
+  if (unshareRange(space.mm, space, firstVpn, endVpn) < 0) return -EAGAIN;
   lazyFreeRange(space.mm, space, firstVpn, endVpn);
   return 0;
 }

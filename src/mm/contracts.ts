@@ -144,6 +144,8 @@ export interface MmConfig {
   /** Percent of RAM that counts under "never" (vm.overcommit_ratio, default 50). */
   overcommitRatio?: number;
   tlb: TlbFlusher;
+  /** Fork shares a leaf page table with at least so many entries instead of copying it (default 64). */
+  shareTablesFrom?: number;
   /**
    * Out of memory inside a fault or a copy: kill something. Returns true when the request should be tried again (frames
    * came free), false when the asking space itself was chosen or nothing can be killed.

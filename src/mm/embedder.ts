@@ -37,7 +37,10 @@ export const NULL_TLB: TlbFlusher = {
 
 export interface CreateMemoryOptions
   extends Partial<
-    Pick<MmConfig, "swapDevice" | "policy" | "seed" | "overcommit" | "overcommitRatio" | "outOfMemory" | "tlb">
+    Pick<
+      MmConfig,
+      "swapDevice" | "policy" | "seed" | "overcommit" | "overcommitRatio" | "outOfMemory" | "tlb" | "shareTablesFrom"
+    >
   > {
   /** A multiple of PAGE_SIZE, at least 16 pages. */
   ramBytes: number;
@@ -55,6 +58,7 @@ export function createMemory(options: CreateMemoryOptions): MemoryManager {
     overcommit: options.overcommit,
     overcommitRatio: options.overcommitRatio,
     tlb: options.tlb ?? NULL_TLB,
+    shareTablesFrom: options.shareTablesFrom,
     outOfMemory: options.outOfMemory ?? (() => false),
   });
 }

@@ -15,6 +15,7 @@
 //  F11  none               object beyond its end    any                  BUS ADRERR                                        -
 //  F12  present, enough    any                      any                  the TLB was stale: flush                          -
 //
+// F3, F4, F5, F8 and F10 in a leaf table that was shared at fork first take a copy of the table.
 // Frames are reserved before anything is read; after a reserve that had to reclaim, everything is looked up afresh.
 
 import { EIO } from "../abi/errno.ts";
@@ -52,7 +53,7 @@ import { leafBits } from "./page-table.ts";
 import * as T from "./tracer.ts";
 import { VM_EXEC, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_READ, VM_WRITE, type Vma } from "./vma.ts";
 
-/** Two tables, the object's page and a copy of it: more than any one fault takes. */
+/** Two tables (or one in place of a shared one), the object's page and a copy of it: more than any one fault takes. */
 const FRAMES_PER_FAULT = 4;
 /** Reserving can evict the very page that was to be mapped; more often than this it does not. */
 const MOST_ROUNDS = 8;
@@ -117,8 +118,9 @@ function mayForce(area: Vma, access: Access): boolean {
 
 /** Frames that the case takes, exactly: only asked when there are few. */
 function framesNeeded(mm: MemoryManager, area: Vma, vpn: number, at: number, word: number, access: Access): number {
+  const own = at !== 0 && mm.frames.rmapHead[at >>> 12] !== 0 ? 1 : 0;
   if (word === 0) {
-    const tables = at === 0 ? 2 : 0;
+    const tables = at === 0 ? 2 : own;
     const { object } = area;
     if (object === null) return access === WRITE ? 1 + tables : tables;
     const page = object.pages.get(area.pageIndex(vpn)) > 0 ? 0 : 1;
@@ -127,11 +129,11 @@ function framesNeeded(mm: MemoryManager, area: Vma, vpn: number, at: number, wor
   if (isSwapEntry(word)) {
     const slot = pteToSlot(word);
     const pfn = mm.swap.frameOf(slot);
-    const shared = mm.swap.refsOf(slot) > 1 || mm.frames.mapCount[pfn] > 0;
-    return (pfn === 0 ? 1 : 0) + (access === WRITE && shared ? 1 : 0);
+    const shared = own !== 0 || mm.swap.refsOf(slot) > 1 || mm.frames.mapCount[pfn] > 0;
+    return (pfn === 0 ? 1 : 0) + (access === WRITE && shared ? 1 : 0) + own;
   }
   if (access !== WRITE || (word & PTE_W) !== 0 || (area.flags & VM_MAYSHARE) !== 0) return 0;
-  if ((word & PTE_SPECIAL) !== 0) return 1;
+  if ((word & PTE_SPECIAL) !== 0 || own !== 0) return 1 + own;
   return maySoleOwnerKeep(mm, pteToPfn(word)) ? 0 : 1;
 }
 
@@ -168,13 +170,16 @@ function dispatch(
   word: number,
   access: Access,
 ): FaultResult {
+  const present = word !== 0 && !isSwapEntry(word);
+  if (present && (access !== WRITE || (word & PTE_W) !== 0)) return staleTlb(mm, space, vpn, word);
+  // The first change after a fork takes a page table of its own; the entries stay what they are.
+  if (at !== 0 && mm.frames.rmapHead[at >>> 12] !== 0) at = space.table.unshareLeaf(vpn);
   if (word === 0) {
     const { object } = area;
     if (object !== null) return objectFault(mm, space, area, object, vpn, access);
     return access === WRITE ? demandZero(mm, space, area, vpn) : mapZeroPage(mm, space, area, vpn);
   }
-  if (isSwapEntry(word)) return swapIn(mm, space, area, vpn, at, word, access);
-  if (access !== WRITE || (word & PTE_W) !== 0) return staleTlb(mm, space, vpn, word);
+  if (!present) return swapIn(mm, space, area, vpn, at, word, access);
   if ((area.flags & VM_MAYSHARE) !== 0) return sharedWrite(mm, space, area, vpn, at, word);
   if ((word & PTE_SPECIAL) !== 0) return demandZero(mm, space, area, vpn);
   return privateWrite(mm, space, area, vpn, at, word);

@@ -6,6 +6,9 @@
 //   shared                    nothing: pages come back by faults on the object
 //   private, never written    nothing: likewise (no anonVma)
 //   private, written          every entry: frames with W cleared on both sides, swap entries with one more reference
+//
+// On-demand fork: a leaf table that holds nothing but such pages, anonymous ones, is not copied but shared by parent and child until
+// one of them changes an entry (shared-tables.ts). So the cost hardly grows with resident memory.
 import { ENOMEM } from "../abi/errno.ts";
 import {
   isSwapEntry,
@@ -23,6 +26,10 @@ import type { MemoryManager } from "./memory-manager.ts";
 import { TRACE_FORK } from "./tracer.ts";
 import { VM_ACCOUNT, VM_DONTCOPY, VM_MAYSHARE, VM_WIPEONFORK, type Vma } from "./vma.ts";
 
+/** Entries from which on a leaf table is shared: copying fewer costs less than taking a table of one's own later. */
+const SHARE_FROM = 64;
+/** Areas looked at before a leaf table is given up as not worth sharing. */
+const MOST_AREAS = 16;
 const LEAF_BITS = (1 << PTE_PFN_SHIFT) - 1;
 
 /** A copy of `parent`, or null: no frames or, under strict accounting, no commit left. The parent is then as it was. */
@@ -67,10 +74,43 @@ function copyPages(mm: MemoryManager, parent: AddressSpace, child: AddressSpace,
     if (mm.reserveFor(parent, 2) !== 0) return -ENOMEM;
     const end = Math.min(area.endVpn, (vpn | (PTES_PER_TABLE - 1)) + 1);
     vpn = from.nextPresent(vpn, end);
-    if (vpn < end) shared += copyTable(mm, parent, child, vpn, end);
+    if (vpn < end && !came(parent, child, vpn)) {
+      if (mayShareTable(mm, parent, child, area, vpn)) shared += from.shareLeaf(vpn, child.table);
+      else shared += copyTable(mm, parent, child, vpn, end);
+    }
     vpn = from.nextPresent(end, area.endVpn);
   }
   return shared;
+}
+
+/** The page came along with a lower area, in a shared table. */
+function came(parent: AddressSpace, child: AddressSpace, vpn: number): boolean {
+  return parent.table.isShared(vpn) && child.table.find(vpn) === parent.table.find(vpn);
+}
+
+/** Everything in the leaf table of `vpn` is to be the child's as it is. */
+function mayShareTable(mm: MemoryManager, parent: AddressSpace, child: AddressSpace, area: Vma, vpn: number): boolean {
+  const table = parent.table.find(vpn) >>> 12;
+  if (child.table.find(vpn) !== 0) return false;
+  if (mm.frames.mapCount[table] < (mm.config.shareTablesFrom ?? SHARE_FROM)) return false;
+  const first = vpn & ~(PTES_PER_TABLE - 1);
+  const end = first + PTES_PER_TABLE;
+  let left = MOST_AREAS;
+  for (let at: Vma | null = area; at !== null && at.endVpn > first; at = at.prev) {
+    if (--left < 0 || !goesAlong(parent, at, first, end)) return false;
+  }
+  for (let at = area.next; at !== null && at.startVpn < end; at = at.next) {
+    if (--left < 0 || !goesAlong(parent, at, first, end)) return false;
+  }
+  return true;
+}
+
+/** The child gets every page that the area has in [firstVpn, endVpn). */
+function goesAlong(parent: AddressSpace, area: Vma, firstVpn: number, endVpn: number): boolean {
+  const copied = (area.flags & (VM_MAYSHARE | VM_WIPEONFORK | VM_DONTCOPY)) === 0 && area.anonVma !== 0;
+  if (copied && area.object === null) return true;
+  const end = Math.min(area.endVpn, endVpn);
+  return parent.table.nextPresent(Math.max(area.startVpn, firstVpn), end) === end;
 }
 
 /** Entries of [vpn, end), which lie in one leaf table. */

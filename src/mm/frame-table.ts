@@ -44,9 +44,9 @@ export class FrameTable {
   readonly pins: Uint8Array;
   /** PTEs that name the frame (I3); of a page-table frame: entries in use. */
   readonly mapCount: Int32Array;
-  /** Anonymous frames: head of the PTE chain, owned by ReverseMap. */
+  /** Anonymous frames: head of the PTE chain, owned by ReverseMap. Page table: further spaces that share it (SharedTables). */
   readonly rmapHead: Int32Array;
-  /** Cache frame: object id. Anonymous in the swap cache: slot. Page table: space id. */
+  /** Cache frame: object id. Anonymous in the swap cache: slot. Page table: space id (of one of those that share it). */
   readonly owner: Int32Array;
   /** Cache frame: page index in its object. Page table: first VPN it maps. Anonymous: VPN of its first mapping. */
   readonly index: Int32Array;

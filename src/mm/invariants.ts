@@ -43,8 +43,8 @@ interface Census {
   locked: Uint8Array;
   /** PTEs and page-map entries by slot. */
   slotRefs: Map<number, number>;
-  /** Page-table frames reached. */
-  tables: Set<number>;
+  /** Page-table frames reached, and from how many roots. */
+  tables: Map<number, number>;
 }
 
 /** Throws InvariantError. */
@@ -55,7 +55,7 @@ export function checkInvariants(mm: MemoryManager): void {
     writable: new Int32Array(count),
     locked: new Uint8Array(count),
     slotRefs: new Map(),
-    tables: new Set(),
+    tables: new Map(),
   };
   for (const space of mm.spaces.values()) {
     checkAreas(space);
@@ -85,13 +85,19 @@ function checkAreas(space: AddressSpace): void {
 
 /** I10. */
 function checkTables(mm: MemoryManager, space: AddressSpace, census: Census): void {
-  const { kind, owner, mapCount } = mm.frames;
+  const { kind, owner, mapCount, index } = mm.frames;
   let tables = 0;
-  space.table.debugForEachTable((pfn, level) => {
+  space.table.debugForEachTable((pfn, level, firstVpn) => {
     hold(kind[pfn] === F.FRAME_PAGE_TABLE, 10, () => `table frame ${pfn} has kind ${kind[pfn]}`);
-    hold(owner[pfn] === space.id, 10, () => `table frame ${pfn} belongs to ${owner[pfn]}`);
-    hold(!census.tables.has(pfn), 10, () => `table frame ${pfn} is reached twice`);
-    census.tables.add(pfn);
+    hold(index[pfn] === firstVpn, 10, () => `table frame ${pfn} is for page ${index[pfn]}, is at ${firstVpn}`);
+    const users = mm.sharedTables.usersOf(pfn);
+    if (users === undefined) {
+      hold(owner[pfn] === space.id, 10, () => `table frame ${pfn} belongs to ${owner[pfn]}`);
+      hold(!census.tables.has(pfn), 10, () => `table frame ${pfn} is reached twice`);
+    } else {
+      hold(level === 0 && users.includes(space), 17, () => `space ${space.id} does not share table frame ${pfn}`);
+    }
+    census.tables.set(pfn, (census.tables.get(pfn) ?? 0) + 1);
     tables++;
     let used = 0;
     for (let i = 0; i < 512; i++) {
@@ -114,12 +120,17 @@ function checkEntries(mm: MemoryManager, space: AddressSpace, census: Census): v
     vpn < USER_VPN_END;
     vpn = table.nextPresent(vpn + 1, USER_VPN_END)
   ) {
-    const word = table.read(table.find(vpn));
+    const at = table.find(vpn);
+    const word = table.read(at);
     const area = space.areas.findPage(vpn);
     hold(area !== null, 2, () => `space ${space.id} page ${vpn}: an entry without an area`);
+    const users = mm.sharedTables.usersOf(at >>> 12);
+    if (users !== undefined) checkShared(area!, vpn, word);
+    // An entry of a shared table is one entry, though several spaces have it.
+    const counts = users === undefined || users[0] === space ? 1 : 0;
     if (isSwapEntry(word)) {
       const slot = pteToSlot(word);
-      census.slotRefs.set(slot, (census.slotRefs.get(slot) ?? 0) + 1);
+      census.slotRefs.set(slot, (census.slotRefs.get(slot) ?? 0) + counts);
       hold((area!.flags & VM_MAYSHARE) === 0, 6, () => "a swap entry in a shared area");
       resident.swapped++;
       continue;
@@ -131,7 +142,7 @@ function checkEntries(mm: MemoryManager, space: AddressSpace, census: Census): v
       hold(pfn === mm.zeroPfn && (word & PTE_W) === 0, 6, () => `page ${vpn}: SPECIAL is the zero frame, read-only`);
       continue;
     }
-    census.mapped[pfn]++;
+    census.mapped[pfn] += counts;
     if ((word & PTE_W) !== 0) census.writable[pfn]++;
     if ((area!.flags & VM_LOCKED) !== 0) census.locked[pfn] = 1;
     checkLeaf(mm, area!, vpn, pfn, word);
@@ -145,6 +156,16 @@ function checkEntries(mm: MemoryManager, space: AddressSpace, census: Census): v
       return `space ${space.id}: ${key} is ${space.counters[key]}, page tables say ${resident[key]}`;
     });
   }
+}
+
+/** I17: what a shared table may hold. */
+function checkShared(area: Vma, vpn: number, word: number): void {
+  hold((word & PTE_W) === 0 || isSwapEntry(word), 17, () => `page ${vpn}: writable in a shared table`);
+  hold(
+    area.object === null && (area.flags & VM_MAYSHARE) === 0,
+    17,
+    () => `page ${vpn}: not anonymous, in a shared table`,
+  );
 }
 
 /** I6: what a present entry may name. */
@@ -218,6 +239,9 @@ function checkFrame(mm: MemoryManager, pfn: number, census: Census): void {
       return;
     case F.FRAME_PAGE_TABLE:
       hold(census.tables.has(pfn), 10, () => `${where()}: a table that no root reaches`);
+      hold(mm.frames.rmapHead[pfn] === census.tables.get(pfn)! - 1, 17, () => {
+        return `${where()}: ${mm.frames.rmapHead[pfn]} further spaces share it, ${census.tables.get(pfn)} roots reach it`;
+      });
       hold(!evictable, 10, () => `${where()}: a table on an eviction list`);
       return;
     case F.FRAME_ZERO:
@@ -326,4 +350,15 @@ function checkCounts(mm: MemoryManager, census: Census): void {
   });
   hold(free.size === counted[F.FRAME_FREE] && free.size === allocator.freeCount, 11, () => "the free list is complete");
   hold(census.tables.size === counted[F.FRAME_PAGE_TABLE], 10, () => "every table frame is reached");
+  for (const [table, users] of mm.sharedTables) {
+    const reached = census.tables.get(table);
+    hold(users.length > 1 && users.length === reached, 17, () => {
+      return `table frame ${table} has ${users.length} users, ${reached} roots reach it`;
+    });
+    hold(
+      users.some((space) => space.id === frames.owner[table]),
+      17,
+      () => `table frame ${table}: a stranger owns it`,
+    );
+  }
 }

@@ -26,6 +26,7 @@ import { makePolicy } from "./policy/index.ts";
 import { zapRange } from "./range-operations.ts";
 import { Reclaimer } from "./reclaim.ts";
 import { ReverseMap } from "./rmap.ts";
+import { SharedTables } from "./shared-tables.ts";
 import { ShmemObject } from "./shmem-object.ts";
 import { Swap } from "./swap.ts";
 import { TRACE_EXIT } from "./tracer.ts";
@@ -47,6 +48,7 @@ export class MemoryManager {
   readonly frames: FrameTable;
   readonly allocator: FrameAllocator;
   readonly rmap: ReverseMap;
+  readonly sharedTables: SharedTables;
   readonly swap: Swap;
   readonly lru: EvictableFrames;
   readonly reclaimer: Reclaimer;
@@ -74,6 +76,7 @@ export class MemoryManager {
     const { tlb } = config;
     this.allocator = new FrameAllocator(this.frames, (pfn) => tlb.frameChanged(pfn));
     this.rmap = new ReverseMap(this.frames, this.memory, this.objects);
+    this.sharedTables = new SharedTables(this.frames);
     this.swap = new Swap(config.swapDevice, this.memory, this.counters);
     const policy = makePolicy(config.policy ?? "two-list", this.frames, config.seed ?? 1);
     this.lru = new EvictableFrames(this.frames, policy, this.swap.slotCount > 0);

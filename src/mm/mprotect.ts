@@ -6,7 +6,7 @@ import { type AddressSpace, mayExpand } from "./address-space.ts";
 import { modifyArea } from "./area-edit.ts";
 import { pageAlign } from "./munmap.ts";
 import { populatePages } from "./populate.ts";
-import { protectRange } from "./range-operations.ts";
+import { protectRange, unshareRange } from "./range-operations.ts";
 import { TRACE_PROTECT } from "./tracer.ts";
 import { VM_ACCESS_FLAGS, VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SHARED, VM_WRITE, Vma } from "./vma.ts";
 
@@ -55,6 +55,7 @@ function protectPages(space: AddressSpace, area: Vma, firstVpn: number, endVpn: 
   if (flags === old) return 0;
   const pages = endVpn - firstVpn;
   const { commit } = space.mm;
+  if (unshareRange(space.mm, space, firstVpn, endVpn) < 0) return -ENOMEM;
   let charged = 0;
   if (flags & VM_WRITE) {
     if (!mayExpand(space, flags, pages) && mayExpand(space, old, pages)) return -ENOMEM;

@@ -3,7 +3,7 @@ import { EINVAL, ENOMEM } from "../abi/errno.ts";
 import { PAGE_SIZE, USER_END, USER_VPN_END } from "../arch/sv39.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { dropArea, splitArea } from "./area-edit.ts";
-import { freeTables, zapRange } from "./range-operations.ts";
+import { freeTables, unshareRange, zapRange } from "./range-operations.ts";
 import { TRACE_UNMAP } from "./tracer.ts";
 import { VM_ACCOUNT, VM_LOCKED, type Vma } from "./vma.ts";
 
@@ -12,7 +12,7 @@ export function pageAlign(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 }
 
-/** 0, -EINVAL (unaligned, empty or outside user space), -ENOMEM (would split an area and there are too many). */
+/** 0, -EINVAL (unaligned, empty or outside user space), -ENOMEM (would split an area or a shared table, and there are too many or no frame). */
 export function munmap(space: AddressSpace, address: number, length: number): number {
   if (address % PAGE_SIZE !== 0 || address < 0 || address > USER_END) return -EINVAL;
   if (length <= 0 || length > USER_END - address) return -EINVAL;
@@ -33,14 +33,16 @@ export function unmapPages(space: AddressSpace, firstVpn: number, endVpn: number
   let area = areas.findOverlap(firstVpn, endVpn);
   if (area === null) return 0;
   if (!maySplitFor(space, firstVpn, endVpn)) return -ENOMEM;
+  if (unshareRange(mm, space, firstVpn, endVpn, true) < 0) return -ENOMEM;
   if (area.startVpn < firstVpn) area = splitArea(area, firstVpn);
   const first = area.startVpn;
-  let end = first;
-  for (let at: Vma | null = area; at !== null && at.startVpn < endVpn; ) {
-    if (at.endVpn > endVpn) splitArea(at, endVpn);
+  let last = area;
+  while (last.next !== null && last.next.startVpn < endVpn) last = last.next;
+  if (last.endVpn > endVpn) splitArea(last, endVpn);
+  const end = last.endVpn;
+  zapRange(mm, space, first, end);
+  for (let at: Vma | null = area; at !== null && at.startVpn < end; ) {
     const next: Vma | null = at.next;
-    end = at.endVpn;
-    zapRange(mm, space, at.startVpn, at.endVpn);
     forgetArea(at);
     at = next;
   }

@@ -5,7 +5,7 @@
 //   VPN  25      18 17       9 8        0
 //        +---------+----------+----------+
 //        | level 2 | level 1  | level 0  |     rows of table frames: owner = space id, index = first VPN, mapCount = used entries,
-//        +---------+----------+----------+     policyWord = level
+//        +---------+----------+----------+     policyWord = level, rmapHead = further spaces that share it (shared-tables.ts)
 import {
   holdsFrame,
   isSwapEntry,
@@ -22,6 +22,7 @@ import {
   PTE_X,
   pfnToPte,
   pteToPfn,
+  pteToSlot,
   slotToPte,
   tableIndex,
 } from "../arch/sv39.ts";
@@ -226,10 +227,14 @@ export class PageTable {
     this.space.counters.swapped++;
   }
 
-  /** PTE -> none, whatever it was, and flushes. Returns the old word; frame, slot and D bit are the caller's to look after. */
+  /**
+   * PTE -> none, whatever it was, and flushes; in a shared table for all who share it. Returns the old word; frame, slot and D
+   * bit are the caller's to look after.
+   */
   unmap(at: number, vpn: number): number {
     const old = this.clear(at);
     if ((old & PTE_V) !== 0) this.mm.tlb.flushPage(this.space, vpn);
+    if (this.frames.rmapHead[at >>> 12] !== 0) this.othersLost(at, vpn, 0);
     return old;
   }
 
@@ -244,7 +249,18 @@ export class PageTable {
     return old;
   }
 
-  /** A resident page becomes a swap entry. Returns the old word. */
+  /** The others who share the table of this PTE lost the anonymous page too, to swap (1) or altogether (0). */
+  private othersLost(at: number, vpn: number, toSwap: number): void {
+    for (const space of this.mm.sharedTables.usersOf(at >>> 12)!) {
+      if (space === this.space) continue;
+      space.noteResidentPeak();
+      space.counters.anonymous--;
+      space.counters.swapped += toSwap;
+      this.mm.tlb.flushPage(space, vpn);
+    }
+  }
+
+  /** A resident page becomes a swap entry, in a shared table for all who share it. Returns the old word. */
   replaceBySwap(at: number, vpn: number, slot: number): number {
     const word = at >>> 2;
     const old = this.words[word];
@@ -252,6 +268,7 @@ export class PageTable {
     this.unlink(at, old >>> PTE_PFN_SHIFT);
     this.space.counters.swapped++;
     if ((old & PTE_V) !== 0) this.mm.tlb.flushPage(this.space, vpn);
+    if (this.frames.rmapHead[at >>> 12] !== 0) this.othersLost(at, vpn, 1);
     return old;
   }
 
@@ -270,6 +287,8 @@ export class PageTable {
   clearBits(at: number, vpn: number, bits: number): void {
     this.clearBitsQuietly(at, bits);
     this.mm.tlb.flushPage(this.space, vpn);
+    if (this.frames.rmapHead[at >>> 12] === 0) return;
+    for (const space of this.mm.sharedTables.usersOf(at >>> 12)!) this.mm.tlb.flushPage(space, vpn);
   }
 
   /** As clearBits(), but the caller flushes before anything else runs. */
@@ -302,6 +321,99 @@ export class PageTable {
     if (this.frames.kind[pfn] === FRAME_ANONYMOUS) this.rmap.replace(pfn, from, to);
   }
 
+  // --- sharing leaf tables (on-demand fork) ---
+
+  /** The leaf table of `vpn` serves other spaces too: to change an entry for this one takes unshareLeaf() first. */
+  isShared(vpn: number): boolean {
+    const at = this.find(vpn);
+    return at !== 0 && this.frames.rmapHead[at >>> 12] !== 0;
+  }
+
+  /**
+   * The child uses this space's leaf table of `vpn`, too; nothing in it is writable from now on (the caller flushes). Returns its
+   * entries. Preconditions: one frame reserved; the child has no such table; the table holds private anonymous pages only.
+   */
+  shareLeaf(vpn: number, child: PageTable): number {
+    const { words } = this;
+    const table = this.find(vpn) >>> 12;
+    for (let word = table << 10, end = word + 1024; word < end; word += 2) words[word] &= ~PTE_W;
+    this.mm.sharedTables.add(table, this.space, child.space);
+    const middle = child.ensureEntry(child.rootPfn, tableIndex(vpn, 2), 1, vpn & ~0x3ffff);
+    words[(middle << 10) + (tableIndex(vpn, 1) << 1)] = pfnToPte(table, PTE_V);
+    this.frames.mapCount[middle]++;
+    child.frameCount++;
+    child.countLeaf(table, 1);
+    return this.frames.mapCount[table];
+  }
+
+  /** Adds what a table of anonymous pages holds to the resident counters, or takes it away. */
+  private countLeaf(table: number, sign: number): void {
+    const { words } = this;
+    let anonymous = 0;
+    let swapped = 0;
+    for (let word = table << 10, end = word + 1024; word < end; word += 2) {
+      const entry = words[word];
+      if (entry === 0) continue;
+      if ((entry & HOLDS_FRAME) === 0) swapped++;
+      else if ((entry & PTE_SPECIAL) === 0) anonymous++;
+    }
+    this.space.counters.anonymous += sign * anonymous;
+    this.space.counters.swapped += sign * swapped;
+  }
+
+  /**
+   * This space gets a copy of the shared leaf table of `vpn` for itself: frames and slots gain an entry each. Translations stay, so
+   * there is nothing to flush. Returns the address of the PTE of `vpn`. Precondition: one frame reserved.
+   */
+  unshareLeaf(vpn: number): number {
+    const { words, frames, rmap } = this;
+    const old = this.find(vpn) >>> 12;
+    const table = this.mm.allocator.allocate(FRAME_PAGE_TABLE);
+    this.mm.memory.copy(table, old);
+    frames.owner[table] = this.space.id;
+    frames.index[table] = vpn & ~511;
+    frames.policyWord[table] = 0;
+    frames.mapCount[table] = frames.mapCount[old];
+    for (let word = table << 10, end = word + 1024; word < end; word += 2) {
+      const entry = words[word];
+      if (entry === 0) continue;
+      if ((entry & HOLDS_FRAME) === 0) this.mm.swap.duplicate(pteToSlot(entry));
+      else if ((entry & PTE_SPECIAL) === 0) {
+        frames.mapCount[entry >>> PTE_PFN_SHIFT]++;
+        rmap.add(entry >>> PTE_PFN_SHIFT, word * 4);
+      }
+    }
+    words[this.pointerTo(vpn)] = pfnToPte(table, PTE_V);
+    this.leafKey = -1;
+    this.mm.sharedTables.remove(old, this.space);
+    return this.find(vpn);
+  }
+
+  /** The shared leaf table of `vpn` is left to the others, with all that it holds. The caller flushes. */
+  detachLeaf(vpn: number): void {
+    const table = this.find(vpn) >>> 12;
+    this.countLeaf(table, -1);
+    const pointer = this.pointerTo(vpn);
+    this.words[pointer] = 0;
+    this.frames.mapCount[pointer >>> 10]--;
+    this.frameCount--;
+    this.leafKey = -1;
+    this.mm.sharedTables.remove(table, this.space);
+  }
+
+  /** Every entry of the leaf table of `vpn` is for a page in [firstVpn, endVpn). */
+  isLeafWithin(vpn: number, firstVpn: number, endVpn: number): boolean {
+    const base = vpn & ~511;
+    if (base < firstVpn && this.nextPresent(base, firstVpn) < firstVpn) return false;
+    return endVpn >= base + 512 || this.nextPresent(endVpn, base + 512) === base + 512;
+  }
+
+  /** Word index of the level-1 entry that points to the leaf table of `vpn`. Precondition: there is one. */
+  private pointerTo(vpn: number): number {
+    const upper = this.words[(this.rootPfn << 10) + (tableIndex(vpn, 2) << 1)];
+    return (pteToPfn(upper) << 10) + (tableIndex(vpn, 1) << 1);
+  }
+
   // --- freeing tables ---
 
   /** Frees the table frames that serve a part of [firstVpn, endVpn) and hold nothing. */
@@ -313,17 +425,23 @@ export class PageTable {
       const table = pteToPfn(entry);
       const from = Math.max(firstVpn, upper << 18);
       const last = Math.min(endVpn - 1, (upper << 18) | 0x3ffff);
-      for (let index = tableIndex(from, 1); index <= tableIndex(last, 1); index++) this.freeIfEmpty(table, index);
-      if (this.frames.mapCount[table] === 0) this.freeIfEmpty(this.rootPfn, upper);
+      for (let index = tableIndex(from, 1); index <= tableIndex(last, 1); index++) {
+        this.freeIfEmpty(table, index, (upper << 18) | (index << 9));
+      }
+      if (this.frames.mapCount[table] === 0) this.freeIfEmpty(this.rootPfn, upper, upper << 18);
     }
   }
 
-  private freeIfEmpty(table: number, index: number): void {
+  private freeIfEmpty(table: number, index: number, vpn: number): void {
     const word = (table << 10) + (index << 1);
     const entry = this.words[word];
     if (entry === 0) return;
     const pfn = pteToPfn(entry) as Pfn;
     if (this.frames.mapCount[pfn] !== 0) return;
+    if (this.frames.rmapHead[pfn] !== 0) {
+      this.detachLeaf(vpn);
+      return;
+    }
     this.words[word] = 0;
     this.frames.mapCount[table]--;
     this.freeTable(pfn);
@@ -343,16 +461,16 @@ export class PageTable {
     this.freeTable(this.rootPfn);
   }
 
-  /** Visits every table frame of this space: frame and level. */
-  debugForEachTable(visit: (pfn: number, level: number) => void): void {
-    const descend = (pfn: number, level: number): void => {
-      visit(pfn, level);
+  /** Visits every table frame of this space: frame, level and first VPN. */
+  debugForEachTable(visit: (pfn: number, level: number, firstVpn: number) => void): void {
+    const descend = (pfn: number, level: number, firstVpn: number): void => {
+      visit(pfn, level, firstVpn);
       if (level === 0) return;
       for (let i = 0; i < 512; i++) {
         const entry = this.words[(pfn << 10) + (i << 1)];
-        if (entry !== 0) descend(pteToPfn(entry), level - 1);
+        if (entry !== 0) descend(pteToPfn(entry), level - 1, firstVpn + (i << (9 * level)));
       }
     };
-    descend(this.rootPfn, 2);
+    descend(this.rootPfn, 2, 0);
   }
 }

@@ -1,8 +1,9 @@
 // What area operations do to the pages of a range: take away, protect, move, age, lock, fault in. Not responsible for areas; the
 // caller has changed them, or changes them before anything else runs.
 //
-// Only moveRange() and populateRange() may reclaim; the others run to their end with the page tables to themselves. The TLB is
-// flushed once per call, before any frame could be used again.
+// Only unshareRange(), moveRange() and populateRange() may reclaim; the others run to their end with the page tables to themselves. The
+// TLB is flushed once per call, before any frame could be used again. Tables shared at fork: whoever changes entries calls
+// unshareRange() before; zapRange() leaves a shared table to the others when it takes all of it.
 import { EFAULT, ENOMEM } from "../abi/errno.ts";
 import {
   holdsFrame,
@@ -18,6 +19,7 @@ import {
   pteToPfn,
   pteToSlot,
 } from "../arch/sv39.ts";
+import { assert } from "../util/assert.ts";
 import type { Pfn } from "../util/brand.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { anonymousUnmapped, dropSwapCache, isSoleOwner, releaseSwapEntry } from "./anonymous.ts";
@@ -34,8 +36,29 @@ import {
 } from "./frame-table.ts";
 import type { MemoryManager } from "./memory-manager.ts";
 import { lockFrame, unlockFrameIfUnused } from "./mlocked.ts";
-import { leafBits } from "./page-table.ts";
+import { leafBits, type PageTable } from "./page-table.ts";
 import { VM_MAYSHARE, VM_WRITE, type Vma } from "./vma.ts";
+
+/**
+ * Gives the space leaf tables of its own wherever pages of the range lie in shared ones, so that their entries can be changed.
+ * `dropping`: the range is about to be zapped, so a table of which nothing else is left may stay shared. 0 or -ENOMEM. May reclaim.
+ */
+export function unshareRange(
+  mm: MemoryManager,
+  space: AddressSpace,
+  firstVpn: number,
+  endVpn: number,
+  dropping = false,
+): number {
+  if (mm.sharedTables.size === 0) return 0;
+  const { table } = space;
+  for (let vpn = table.nextPresent(firstVpn, endVpn); vpn < endVpn; vpn = table.nextPresent((vpn | 511) + 1, endVpn)) {
+    if (!table.isShared(vpn) || (dropping && table.isLeafWithin(vpn, firstVpn, endVpn))) continue;
+    if (mm.reserveFor(space, 1) !== 0) return -ENOMEM;
+    if (table.isShared(vpn)) table.unshareLeaf(vpn);
+  }
+  return 0;
+}
 
 /** Takes every page of [firstVpn, endVpn) out of the page table: frames lose a user, swap entries their slot, D goes to the frame. */
 export function zapRange(mm: MemoryManager, space: AddressSpace, firstVpn: number, endVpn: number): void {
@@ -50,13 +73,21 @@ export function zapCachePages(mm: MemoryManager, space: AddressSpace, firstVpn: 
 function zap(mm: MemoryManager, space: AddressSpace, firstVpn: number, endVpn: number, cacheOnly: boolean): void {
   const { table } = space;
   const { words } = mm.memory;
-  const { kind } = mm.frames;
+  const { kind, rmapHead } = mm.frames;
   space.noteResidentPeak();
   let flush = false;
   for (let vpn = table.nextPresent(firstVpn, endVpn); vpn < endVpn; ) {
     // One leaf table after the other; entries of one table are neighbours in memory.
     const stop = Math.min(endVpn, (vpn | 511) + 1);
     let at = table.find(vpn);
+    if (rmapHead[at >>> 12] !== 0) {
+      if (!cacheOnly) {
+        leaveTable(mm, space, vpn, firstVpn, endVpn);
+        flush = true;
+      }
+      vpn = table.nextPresent(stop, endVpn);
+      continue;
+    }
     for (; vpn < stop; vpn++, at += 8) {
       const word = words[at >>> 2];
       if (word === 0) continue;
@@ -70,6 +101,20 @@ function zap(mm: MemoryManager, space: AddressSpace, firstVpn: number, endVpn: n
     vpn = table.nextPresent(vpn, endVpn);
   }
   if (flush) mm.tlb.flushRange(space, firstVpn, endVpn);
+}
+
+/** zap() of a shared table: the others keep it. Frames that only this space had locked are locked no more. */
+function leaveTable(mm: MemoryManager, space: AddressSpace, vpn: number, firstVpn: number, endVpn: number): void {
+  const { table } = space;
+  assert(table.isLeafWithin(vpn, firstVpn, endVpn), "unshareRange() before a part of a shared table is zapped (I17)");
+  const first = table.find(vpn & ~511) >>> 2;
+  table.detachLeaf(vpn);
+  if (space.lockedPages === 0) return;
+  for (let word = first; word < first + 1024; word += 2) {
+    const entry = mm.memory.words[word];
+    if (!holdsFrame(entry) || (mm.frames.flags[pteToPfn(entry)] & FRAME_MLOCKED) === 0) continue;
+    unlockFrameIfUnused(mm, pteToPfn(entry));
+  }
 }
 
 /** A PTE with this word is gone. */
@@ -136,11 +181,14 @@ export function moveRange(
     const vpn = table.nextPresent(fromVpn + i, fromVpn + count);
     if (vpn === fromVpn + count) break;
     i = vpn - fromVpn;
-    if (table.find(toVpn + i) === 0) {
-      if (mm.reserveFor(space, 2) !== 0) {
+    const needed = tablesFor(table, toVpn + i) + (table.isShared(vpn) ? 1 : 0);
+    if (needed > 0) {
+      if (mm.reserveFor(space, needed) !== 0) {
         done = i;
         break;
       }
+      if (table.isShared(toVpn + i)) table.unshareLeaf(toVpn + i);
+      if (table.isShared(vpn)) table.unshareLeaf(vpn);
       // Reclaim may have taken the page; the table that was there stays.
       if (table.read(table.find(vpn)) === 0) continue;
     }
@@ -148,6 +196,12 @@ export function moveRange(
   }
   mm.tlb.flushRange(space, fromVpn, fromVpn + count);
   return done;
+}
+
+/** Frames that it takes at most to change the PTE of `vpn`. */
+function tablesFor(table: PageTable, vpn: number): number {
+  if (table.find(vpn) === 0) return 2;
+  return table.isShared(vpn) ? 1 : 0;
 }
 
 /** MADV_FREE (madvise_free_pte_range): pages solely owned here may be dropped until they are written again; swapped ones are, now. */
@@ -184,6 +238,7 @@ export function ageRange(mm: MemoryManager, space: AddressSpace, firstVpn: numbe
     const at = table.find(vpn);
     const word = table.read(at);
     if (!holdsFrame(word) || (word & PTE_SPECIAL) !== 0 || frames.mapCount[pteToPfn(word)] !== 1) continue;
+    if (frames.rmapHead[at >>> 12] !== 0) continue;
     table.clearBitsQuietly(at, PTE_A);
     lru.reinsert(pteToPfn(word));
   }
@@ -205,8 +260,10 @@ export function pageOutRange(mm: MemoryManager, space: AddressSpace, firstVpn: n
   const { table } = space;
   const { frames } = mm;
   for (let vpn = table.nextPresent(firstVpn, endVpn); vpn < endVpn; vpn = table.nextPresent(vpn + 1, endVpn)) {
-    const word = table.read(table.find(vpn));
+    const at = table.find(vpn);
+    const word = table.read(at);
     if (!holdsFrame(word) || (word & PTE_SPECIAL) !== 0 || frames.mapCount[pteToPfn(word)] !== 1) continue;
+    if (frames.rmapHead[at >>> 12] !== 0) continue;
     mm.reclaimer.evictIfPossible(pteToPfn(word) as Pfn);
   }
 }

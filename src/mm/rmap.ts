@@ -167,7 +167,7 @@ export class ReverseMap {
     return this.frames.index[pte >>> (PAGE_SHIFT - 3)] + (pte & 511);
   }
 
-  /** Id of the address space that PTE number `pte` belongs to. */
+  /** Id of the address space that PTE number `pte` belongs to; of one of them when they share the table. */
   spaceIdOf(pte: number): number {
     return this.frames.owner[pte >>> (PAGE_SHIFT - 3)];
   }

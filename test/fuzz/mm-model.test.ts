@@ -15,6 +15,7 @@ const WORLDS: Record<string, Omit<ModelOptions, "seed" | "operations">> = {
   "no swap, 128 frames": { frames: 128, swapSlots: 0 },
   "swap full soon, 96 frames": { swapSlots: 24 },
   "failing devices, 80 frames": { frames: 80, failingWrites: 15 },
+  "small page tables copied at fork, 96 frames": { shareTablesFrom: 12 },
 };
 
 describe("the memory core agrees with the oracle", () => {
@@ -23,6 +24,7 @@ describe("the memory core agrees with the oracle", () => {
       for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
         const result = runModel({ ...world, seed, operations: OPERATIONS });
         expect(result.copies).toBeGreaterThan(0);
+        expect(result.sharedTables).toBeGreaterThan(0);
         if (world.swapSlots !== 0) expect(result.swapOuts).toBeGreaterThan(0);
       }
     });

@@ -5,7 +5,7 @@
 // are chosen from two small windows, one of them across a page-table boundary, so that operations collide. Swap and RAM are so
 // small that most pages travel; devices fail now and then; out of memory kills another process, in the middle of an operation.
 //
-// Invariants: mm.checkInvariants() every `checkEvery` operations (I1-I16, with a TLB that forgets nothing by itself: I13); at the
+// Invariants: mm.checkInvariants() every `checkEvery` operations (I1-I17, with a TLB that forgets nothing by itself: I13); at the
 // end all bytes are compared, then everything is released and no frame, slot or promise may be left.
 import { EFAULT, EINVAL, ENOMEM } from "../../src/abi/errno.ts";
 import {
@@ -28,6 +28,7 @@ import {
 import { BytesCursor, UserCursor } from "../../src/mm/io-cursor.ts";
 import { OracleObject, OraclePage, PAGE } from "./mm-oracle.ts";
 import {
+  ANONYMOUS_WINDOW,
   HEAP,
   HEAP_PAGES,
   MOST_LOCKED,
@@ -108,8 +109,9 @@ export class Model extends World {
     const vpn = this.randomVpn();
     const pages = this.randomPages(vpn);
     const prot = this.pick([RW, RW, RW, PROT_READ, 0, PROT_WRITE]);
-    const shared = this.chance(40);
-    const from = this.chance(50) ? this.pick(this.objects) : null;
+    const anonymous = vpn >= ANONYMOUS_WINDOW && vpn < ANONYMOUS_WINDOW + WINDOW_PAGES;
+    const shared = !anonymous && this.chance(40);
+    const from = !anonymous && this.chance(50) ? this.pick(this.objects) : null;
     const index = from === null ? 0 : this.below(OBJECT_PAGES - 4);
     let flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED;
     if (from === null) flags |= MAP_ANONYMOUS;
@@ -277,6 +279,7 @@ export class Model extends World {
         this.assert(this.starved, "fork failed with memory left");
         return;
       }
+      this.result.sharedTables += this.mm.sharedTables.size;
       this.processes.push({ space, oracle: process.oracle.fork() });
       return;
     }

@@ -10,6 +10,7 @@ import { PageTable } from "../../src/mm/page-table.ts";
 import { PhysicalMemory } from "../../src/mm/physical-memory.ts";
 import { Reclaimer } from "../../src/mm/reclaim.ts";
 import { ReverseMap } from "../../src/mm/rmap.ts";
+import { SharedTables } from "../../src/mm/shared-tables.ts";
 import { ShmemObject } from "../../src/mm/shmem-object.ts";
 import { Swap } from "../../src/mm/swap.ts";
 import { Vma } from "../../src/mm/vma.ts";
@@ -43,7 +44,110 @@ afterEach(() => {
 
 const nothing = () => () => {};
 
+/** Calls the method with another one of its helpers out of order. */
+function without(owner: { prototype: object }, name: string, helper: (self: Loose) => Loose, helperName: string): void {
+  patch(
+    owner,
+    name,
+    (original) =>
+      function (this: Loose, ...args: Loose[]) {
+        const broken = helper(this);
+        const right = broken[helperName];
+        broken[helperName] = () => 0;
+        try {
+          return original.apply(this, args);
+        } finally {
+          broken[helperName] = right;
+        }
+      },
+  );
+}
+
+/** Bugs of on-demand fork. */
+const SHARING_BUGS: Record<string, () => void> = {
+  "a shared page table is changed for one space": () => {
+    patch(
+      PageTable,
+      "unshareLeaf",
+      () =>
+        function (this: Loose, vpn: number) {
+          return this.find(vpn);
+        },
+    );
+  },
+  "pages of a shared table stay writable": () => {
+    patch(
+      PageTable,
+      "shareLeaf",
+      (original) =>
+        function (this: Loose, vpn: number, child: Loose) {
+          const at = this.find(vpn) >>> 2;
+          const had = this.words[at];
+          const shared = original.call(this, vpn, child);
+          this.words[at] = had;
+          return shared;
+        },
+    );
+  },
+  "a swap slot gains no reference from the copy of a table": () => {
+    without(PageTable, "unshareLeaf", (table) => table.mm.swap, "duplicate");
+  },
+  "the reverse map does not hear of the copy of a table": () => {
+    without(PageTable, "unshareLeaf", (table) => table.rmap, "add");
+  },
+  "swapping out is told to one of those who share a table": () => patch(PageTable, "othersLost", nothing),
+  "swapping out flushes the TLB for one of those who share a table": () => {
+    without(PageTable, "othersLost", (table) => table.mm.tlb, "flushPage");
+  },
+  "leaving a shared table leaves its pages in the counters": () => {
+    patch(
+      PageTable,
+      "countLeaf",
+      (original) =>
+        function (this: Loose, table: number, sign: number) {
+          if (sign > 0) original.call(this, table, sign);
+        },
+    );
+  },
+  "leaving a shared table empties it": () => {
+    patch(
+      PageTable,
+      "detachLeaf",
+      (original) =>
+        function (this: Loose, vpn: number) {
+          const table = this.find(vpn) >>> 12;
+          original.call(this, vpn);
+          this.mm.memory.zero(table);
+        },
+    );
+  },
+  "unmapping a part of a shared table drops all of it": () => patch(PageTable, "isLeafWithin", () => () => true),
+  "the last user of a shared table does not know that it is alone": () => {
+    patch(
+      SharedTables,
+      "remove",
+      (original) =>
+        function (this: Loose, table: number, space: Loose) {
+          original.call(this, table, space);
+          this.frames.rmapHead[table]++;
+        },
+    );
+  },
+  "a shared table belongs to a space that left it": () => {
+    patch(
+      SharedTables,
+      "remove",
+      (original) =>
+        function (this: Loose, table: number, space: Loose) {
+          original.call(this, table, space);
+          this.frames.owner[table] = space.id;
+        },
+    );
+  },
+};
+
 const BUGS: Record<string, () => void> = {
+  ...SHARING_BUGS,
   "a new anonymous page is not zeroed": () => patch(PhysicalMemory, "zero", nothing),
   "copy-on-write does not copy": () => patch(PhysicalMemory, "copy", nothing),
   "a changed PTE leaves its TLB entry": () => patch(RememberingTlb, "flushPage", nothing),
@@ -178,10 +282,10 @@ const BUGS: Record<string, () => void> = {
   "an area is not prepared for anonymous pages": () => patch(Vma, "prepareAnonVma", nothing),
 };
 
-/** Scarce swap, and plenty of it: then pages keep their slot after they came back. */
+/** Scarce swap, and plenty of it: then pages keep their slot after they came back; fifo evicts pages whatever their A bits say. */
 const WORLDS: Partial<ModelOptions>[] = [
   { frames: 80, swapSlots: 128, checkEvery: 32 },
-  { frames: 64, swapSlots: 1024, checkEvery: 32 },
+  { frames: 64, swapSlots: 1024, checkEvery: 32, policy: "fifo" },
 ];
 
 describe("planted bugs are caught", () => {

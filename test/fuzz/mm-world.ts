@@ -31,6 +31,8 @@ export interface ModelOptions {
   frames?: number;
   swapSlots?: number;
   policy?: string;
+  /** Entries from which on fork shares a leaf table (default 1: whenever it may). */
+  shareTablesFrom?: number;
   checkEvery?: number;
   /** Compares the bytes of all objects every so many operations: finds the operation that spoiled one. */
   compareEvery?: number;
@@ -48,6 +50,8 @@ export interface ModelResult {
   majorFaults: number;
   copies: number;
   swapOuts: number;
+  /** Leaf tables shared at some fork, seen right after it. */
+  sharedTables: number;
 }
 
 /** A device that refuses some writes. */
@@ -105,8 +109,10 @@ export interface TestProcess {
   oracle: OracleProcess;
 }
 
-/** First pages of the windows: one crosses a leaf-table boundary, one a gigabyte boundary. */
-export const WINDOWS = [512 * 40 - 24, (1 << 18) * 3 - 16];
+/** Holds private anonymous memory only, so that fork shares its leaf tables; crosses a leaf-table boundary. */
+export const ANONYMOUS_WINDOW = 512 * 90 - 20;
+/** First pages of the windows: one more crosses a leaf-table boundary, one a gigabyte boundary. */
+export const WINDOWS = [512 * 40 - 24, (1 << 18) * 3 - 16, ANONYMOUS_WINDOW];
 export const WINDOW_PAGES = 48;
 /** Where every process's heap starts, in pages; far from the windows. */
 export const HEAP = 5000;
@@ -136,6 +142,7 @@ export class World {
     majorFaults: 0,
     copies: 0,
     swapOuts: 0,
+    sharedTables: 0,
   };
   /** What was done last, for the message of a failure. */
   protected readonly log: string[] = [];
@@ -154,6 +161,7 @@ export class World {
       policy: options.policy,
       seed: options.seed,
       tlb: this.tlb,
+      shareTablesFrom: options.shareTablesFrom ?? 1,
       outOfMemory: () => this.kill(),
     });
     for (let i = 0; i < 4; i++) this.addObject(i < 2, refuse);
