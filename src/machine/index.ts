@@ -14,3 +14,4 @@ export {
   reportProcess,
 } from "./report.ts";
 export { formatSize, parseSize } from "./sizes.ts";
+export { MachineTraceSource } from "./trace-source.ts";

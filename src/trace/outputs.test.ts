@@ -3,11 +3,12 @@ import { deflateSync, inflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { FRAME_ANONYMOUS } from "../mm/frame-table.ts";
 import { TRACE_DEMAND_ZERO, TRACE_PAGE_IN, TRACE_SWAP_OUT } from "../mm/tracer.ts";
+import { BINARY_MAGIC, eventBlock, nameBlock, processBlock } from "./binary-trace.ts";
 import { chooseSizes, computeCurve, formatCurve } from "./curve.ts";
 import { PERFETTO_HEAD, PERFETTO_TAIL, perfettoProcess, perfettoRows } from "./perfetto.ts";
 import { curveRaster, curveSvg, curveText } from "./plot.ts";
 import { encodePng, Raster } from "./raster.ts";
-import { encodeChunk, TraceRecorder } from "./recorder.ts";
+import { TraceRecorder } from "./recorder.ts";
 import { stringOfPages, toCsv } from "./reference-string.ts";
 import { parseTrace } from "./trace-events.ts";
 import { faultsCsv, formatSummary, heatMap, heatMapRaster, heatMapText, summarise } from "./trace-summary.ts";
@@ -62,12 +63,19 @@ describe("PNG", () => {
 
 describe("trace", () => {
   const record = (json: boolean): Uint8Array => {
-    const clock = { instructions: 0, currentTask: 5 };
-    const parts: (string | Uint8Array)[] = [json ? PERFETTO_HEAD + perfettoProcess(2, "bash") : "FLTRACE1"];
-    const names = { event: (code: number) => ({ 4: "demand-zero", 6: "page-in", 22: "swap-out" })[code] ?? "?" };
+    const clock = {
+      instructions: 0,
+      currentTask: 5,
+      currentProcess: 2,
+      pc: 0x3f_8000_1234,
+      areaName: (_space: number, vpn: number) => (vpn > 0x3000 ? "anonymous" : '/lib/"odd" name'),
+      symbolName: (pc: number) => `f_${pc.toString(16)} in prog`,
+    };
+    const parts: (string | Uint8Array)[] = [json ? PERFETTO_HEAD + perfettoProcess(2, "bash") : BINARY_MAGIC];
     const recorder = new TraceRecorder(clock, (chunk) => {
-      parts.push(json ? perfettoRows(chunk, { ...names, processOf: () => 2 }) : encodeChunk(chunk));
-    });
+      if (json) return void parts.push(perfettoRows(chunk, recorder.names));
+      parts.push(processBlock([[2, "bash"]]), nameBlock(recorder.names.takeNew()), eventBlock(chunk));
+    }, 4);
     for (let i = 0; i < 10; i++) {
       clock.instructions = 100 * i;
       recorder.event(TRACE_DEMAND_ZERO, 1, 0x3fff0 + (i % 3), 40 + i, 0);
@@ -86,8 +94,14 @@ describe("trace", () => {
     expect(summary).toMatchObject({ events: 13, instructions: 900, faults: 12, major: 2 });
     expect(summary.byKind[0]).toEqual({ name: "demand-zero", count: 10 });
     expect(summary.byProcess).toEqual([
-      { pid: json ? 2 : 5, name: json ? "bash" : "", faults: 12, major: 2, pages: 5 },
+      { pid: 2, name: "bash", faults: 12, major: 2, pages: 5 },
     ]);
+    expect(summary.byArea).toEqual([
+      { name: "anonymous", faults: 10, major: 0, pages: 3 },
+      { name: '/lib/"odd" name', faults: 1, major: 1, pages: 1 },
+    ]);
+    expect(summary.bySymbol).toEqual([{ name: "f_3f80001234 in prog", faults: 11, major: 1, pages: 4 }]);
+    expect(trace.events[0].pc).toBe(0x3f_8000_1234);
     expect(summary.byRegion).toEqual([
       { space: 1, start: 0x3fff0000, end: 0x3fff3000, faults: 10 },
       { space: 1, start: 0x10000, end: 0x11000, faults: 1 },
@@ -104,6 +118,16 @@ describe("trace", () => {
     expect(heatMapText(map).trimEnd().split("\n")).toHaveLength(map.rows.length);
     expect(heatMapRaster(map).width).toBe(128);
     expect(faultsCsv(trace, 4096).trimEnd().split("\n")).toHaveLength(12);
+  });
+
+  test("a binary trace that was cut off is read up to there", () => {
+    const whole = record(false);
+    const { events } = parseTrace(whole);
+    for (const cut of [whole.length - 1, whole.length - 60, whole.length >> 1, 20]) {
+      const some = parseTrace(whole.subarray(0, cut)).events;
+      expect(some.length).toBeLessThan(events.length);
+      expect(events.slice(0, some.length)).toMatchObject(some.map(({ time, code, vpn }) => ({ time, code, vpn })));
+    }
   });
 
   test("anything else is refused", () => {

@@ -1,54 +1,39 @@
-// Reads recorded traces back, binary (recorder.ts) or JSON (perfetto.ts), as rows of numbers. The inverse of those two.
+// Reads recorded traces back, binary (binary-trace.ts) or JSON (perfetto.ts), as rows of numbers and names.
 import { TRACE_NAMES } from "../mm/tracer.ts";
-import { EVENT_BYTES } from "./recorder.ts";
+import { decodeUtf8 } from "../util/utf8.ts";
+import { BINARY_MAGIC, parseBinaryTrace } from "./binary-trace.ts";
 
 export interface TraceEvent {
   /** Instructions since the machine was made. */
   time: number;
+  /** Program counter of the task. */
+  pc: number;
   code: number;
   task: number;
-  /** Process of the task; the task itself where the trace does not say (binary form). */
+  /** Process of the task. */
   pid: number;
   space: number;
   vpn: number;
   pfn: number;
   detail: number;
+  /** What the area at the page is called, and the function at the pc; "" when unknown. */
+  area: string;
+  symbol: string;
 }
 
 export interface ParsedTrace {
   events: TraceEvent[];
-  /** Names by process, where the trace has them. */
+  /** Names by process. */
   processNames: Map<number, string>;
 }
 
-const MAGIC = "FLTRACE1";
-
-/** Throws SyntaxError when the bytes are neither form. A binary trace cut off in a row is read up to there. */
+/** Throws SyntaxError when the bytes are neither form. A binary trace that was cut off is read up to there. */
 export function parseTrace(bytes: Uint8Array): ParsedTrace {
   let head = "";
-  for (let i = 0; i < MAGIC.length && i < bytes.length; i++) head += String.fromCharCode(bytes[i]);
-  if (head === MAGIC) return { events: parseBinary(bytes), processNames: new Map() };
+  for (let i = 0; i < BINARY_MAGIC.length && i < bytes.length; i++) head += String.fromCharCode(bytes[i]);
+  if (head === BINARY_MAGIC) return parseBinaryTrace(bytes);
   if (head[0] === "{" || head[0] === "[") return parseJson(bytes);
-  throw new SyntaxError("neither a binary trace (FLTRACE1) nor JSON");
-}
-
-function parseBinary(bytes: Uint8Array): TraceEvent[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const events: TraceEvent[] = [];
-  for (let at = MAGIC.length; at + EVENT_BYTES <= bytes.length; at += EVENT_BYTES) {
-    const task = view.getInt32(at + 12, true);
-    events.push({
-      time: view.getFloat64(at, true),
-      code: view.getUint32(at + 8, true),
-      task,
-      pid: task,
-      space: view.getInt32(at + 16, true),
-      vpn: view.getInt32(at + 20, true),
-      pfn: view.getInt32(at + 24, true),
-      detail: view.getInt32(at + 28, true),
-    });
-  }
-  return events;
+  throw new SyntaxError(`neither a binary trace (${BINARY_MAGIC}) nor JSON`);
 }
 
 interface JsonRow {
@@ -57,15 +42,20 @@ interface JsonRow {
   ts?: number;
   pid?: number;
   tid?: number;
-  args?: { space?: number; address?: string; frame?: number; detail?: number; name?: string };
+  args?: {
+    space?: number;
+    address?: string;
+    frame?: number;
+    detail?: number;
+    pc?: string;
+    area?: string;
+    function?: string;
+    name?: string;
+  };
 }
 
 function parseJson(bytes: Uint8Array): ParsedTrace {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 1 << 15) {
-    text += String.fromCharCode(...bytes.subarray(at, at + (1 << 15)));
-  }
-  const parsed = JSON.parse(text) as { traceEvents?: JsonRow[] } | JsonRow[];
+  const parsed = JSON.parse(decodeUtf8(bytes)) as { traceEvents?: JsonRow[] } | JsonRow[];
   const rows = Array.isArray(parsed) ? parsed : (parsed.traceEvents ?? []);
   const codes = new Map(Object.entries(TRACE_NAMES).map(([code, name]) => [name, Number(code)]));
   const events: TraceEvent[] = [];
@@ -76,6 +66,7 @@ function parseJson(bytes: Uint8Array): ParsedTrace {
     if (row.ph !== "i" || code === undefined) continue;
     events.push({
       time: Math.round((row.ts ?? 0) * 1000),
+      pc: Number(row.args?.pc ?? 0),
       code,
       task: row.tid ?? 0,
       pid: row.pid ?? 0,
@@ -83,6 +74,8 @@ function parseJson(bytes: Uint8Array): ParsedTrace {
       vpn: Math.floor(Number(row.args?.address ?? 0) / 4096),
       pfn: row.args?.frame ?? 0,
       detail: row.args?.detail ?? 0,
+      area: row.args?.area ?? "",
+      symbol: row.args?.function ?? "",
     });
   }
   return { events, processNames };

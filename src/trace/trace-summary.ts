@@ -1,4 +1,4 @@
-// What a trace says, added up: faults by kind, process and region of addresses, the pages that faulted most, the working set over time,
+// What a trace says, added up: faults by kind, process, area, function and region of addresses, the pages that faulted most, the working set over time,
 // and a heat map. A trace holds faults and moves, not every use: these are the pages the kernel had to do with.
 import * as T from "../mm/tracer.ts";
 import { Raster } from "./raster.ts";
@@ -25,6 +25,9 @@ export interface TraceSummary {
   major: number;
   byKind: { name: string; count: number }[];
   byProcess: { pid: number; name: string; faults: number; major: number; pages: number }[];
+  /** Areas by name (a file, [heap], [stack], anonymous), and functions whose instructions faulted. */
+  byArea: { name: string; faults: number; major: number; pages: number }[];
+  bySymbol: { name: string; faults: number; major: number; pages: number }[];
   byRegion: Region[];
   hotPages: { space: number; address: number; faults: number; kinds: string[] }[];
   /** Per slice of the run: different pages that faulted, faults, and evictions. */
@@ -51,6 +54,8 @@ export function summarise(trace: ParsedTrace, top: number): TraceSummary {
     major: faults.filter((event) => MAJOR.has(event.code)).length,
     byKind: [...kinds].map(([code, count]) => ({ name: nameOf(code), count })).sort((a, b) => b.count - a.count),
     byProcess: byProcess(trace, faults),
+    byArea: grouped(faults.filter(isOfSpace), (event) => event.area).slice(0, top),
+    bySymbol: grouped(faults.filter(isOfSpace), (event) => event.symbol).slice(0, top),
     byRegion: regionsOf(faults)
       .sort((a, b) => b.faults - a.faults)
       .slice(0, top),
@@ -60,22 +65,29 @@ export function summarise(trace: ParsedTrace, top: number): TraceSummary {
 }
 
 function byProcess(trace: ParsedTrace, faults: readonly TraceEvent[]): TraceSummary["byProcess"] {
-  const rows = new Map<number, { faults: number; major: number; pages: Set<string> }>();
+  return grouped(faults, (event) => event.pid).map(({ name: pid, ...row }) => ({
+    pid,
+    name: trace.processNames.get(pid) ?? "",
+    ...row,
+  }));
+}
+
+/** Faults by what `key` says of them, most first. */
+function grouped<K>(
+  faults: readonly TraceEvent[],
+  key: (event: TraceEvent) => K,
+): { name: K; faults: number; major: number; pages: number }[] {
+  const rows = new Map<K, { faults: number; major: number; pages: Set<string> }>();
   for (const event of faults) {
-    const row = rows.get(event.pid) ?? { faults: 0, major: 0, pages: new Set<string>() };
-    rows.set(event.pid, row);
+    const name = key(event);
+    const row = rows.get(name) ?? { faults: 0, major: 0, pages: new Set<string>() };
+    rows.set(name, row);
     row.faults++;
     if (MAJOR.has(event.code)) row.major++;
     row.pages.add(pageId(event));
   }
   return [...rows]
-    .map(([pid, row]) => ({
-      pid,
-      name: trace.processNames.get(pid) ?? "",
-      faults: row.faults,
-      major: row.major,
-      pages: row.pages.size,
-    }))
+    .map(([name, row]) => ({ name, faults: row.faults, major: row.major, pages: row.pages.size }))
     .sort((a, b) => b.faults - a.faults);
 }
 
@@ -214,6 +226,13 @@ export function formatSummary(summary: TraceSummary): string {
       `${column(row.pid)}${column(row.faults)}${column(row.major)}${column(row.pages)}  ${row.name}`.trimEnd(),
     );
   }
+  const rows = (title: string, list: TraceSummary["byArea"]) => {
+    lines.push("", title, "    faults     major     pages  name");
+    for (const row of list)
+      lines.push(`${column(row.faults)}${column(row.major)}${column(row.pages)}  ${row.name || "(unknown)"}`);
+  };
+  rows("faults by area", summary.byArea);
+  rows("faults by function", summary.bySymbol);
   lines.push("", "faults by region", "     space     faults  addresses");
   for (const row of summary.byRegion) {
     lines.push(`${column(row.space)} ${column(row.faults)}  ${hex(row.start)}-${hex(row.end)}`);

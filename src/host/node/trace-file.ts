@@ -1,40 +1,32 @@
-// Writes a machine's memory events to a file while it runs: JSON for Perfetto, or compact binary rows (trace/recorder.ts).
+// Writes a machine's memory events to a file while it runs: JSON for Perfetto, or the compact form (trace/binary-trace.ts).
 import { closeSync, writeSync } from "node:fs";
-import type { Machine } from "../../machine/index.ts";
-import { TRACE_NAMES } from "../../mm/tracer.ts";
+import { MachineTraceSource, type Machine } from "../../machine/index.ts";
+import { BINARY_MAGIC, eventBlock, nameBlock, processBlock } from "../../trace/binary-trace.ts";
 import { PERFETTO_HEAD, PERFETTO_TAIL, perfettoCounter, perfettoProcess, perfettoRows } from "../../trace/perfetto.ts";
-import { encodeChunk, type TraceChunk, TraceRecorder } from "../../trace/recorder.ts";
+import { type TraceChunk, TraceRecorder } from "../../trace/recorder.ts";
 
-/** First bytes of the binary form; rows of EVENT_BYTES follow. */
-export const TRACE_MAGIC = "FLTRACE1";
+/** Counters are written with every chunk: for a picture, small ones. */
+const JSON_CHUNK_EVENTS = 128;
+const BINARY_CHUNK_EVENTS = 1 << 14;
 
 export class TraceFile {
   private readonly fd: number;
   private readonly json: boolean;
   private readonly machine: Machine;
+  private readonly source: MachineTraceSource;
   private readonly recorder: TraceRecorder;
   /** Why the rest of the trace is missing, or null. */
   private failure: Error | null = null;
-  private readonly namedProcesses = new Map<number, string>();
-  /** Process of each thread seen, kept because threads go away before the trace is written. */
-  private readonly processOf = new Map<number, number>();
 
   constructor(machine: Machine, fd: number, json: boolean) {
     this.machine = machine;
     this.fd = fd;
     this.json = json;
-    const { kernel } = machine;
-    const clock = {
-      get instructions() {
-        return kernel.hart.instructions;
-      },
-      get currentTask() {
-        return kernel.scheduler.current?.tid ?? 0;
-      },
-    };
-    this.recorder = new TraceRecorder(clock, (chunk) => this.write(chunk));
-    kernel.mm.tracer = this.recorder;
-    this.put(json ? PERFETTO_HEAD : TRACE_MAGIC);
+    this.source = new MachineTraceSource(machine.kernel);
+    const events = json ? JSON_CHUNK_EVENTS : BINARY_CHUNK_EVENTS;
+    this.recorder = new TraceRecorder(this.source, (chunk) => this.write(chunk), events);
+    machine.kernel.mm.tracer = this.recorder;
+    this.put(json ? PERFETTO_HEAD : BINARY_MAGIC);
   }
 
   /** Writes what is left and closes the file. Returns why the trace is not complete, or null. */
@@ -47,25 +39,23 @@ export class TraceFile {
   }
 
   private write(chunk: TraceChunk): void {
-    if (!this.json) {
-      this.put(encodeChunk(chunk));
+    const processes = this.source.takeProcessNames();
+    if (this.json) {
+      this.put(processes.map(([pid, name]) => perfettoProcess(pid, name)).join(""));
+      this.put(perfettoRows(chunk, this.recorder.names));
+      this.put(this.counters());
       return;
     }
+    if (processes.length > 0) this.put(processBlock(processes));
+    const names = this.recorder.names.takeNew();
+    if (names.length > 0) this.put(nameBlock(names));
+    this.put(eventBlock(chunk));
+  }
+
+  private counters(): string {
     const { kernel } = this.machine;
-    let out = "";
-    for (const process of kernel.processes.values()) {
-      for (const thread of process.threads) this.processOf.set(thread.tid, process.pid);
-      const name = process.leader.name;
-      if (this.namedProcesses.get(process.pid) === name) continue;
-      this.namedProcesses.set(process.pid, name);
-      out += perfettoProcess(process.pid, name);
-    }
-    out += perfettoRows(chunk, {
-      event: (code) => TRACE_NAMES[code] ?? `event ${code}`,
-      processOf: (task) => this.processOf.get(task) ?? task,
-    });
     const now = kernel.hart.instructions;
-    out += perfettoCounter("free frames", 0, now, kernel.mm.freeFrames);
+    let out = perfettoCounter("free frames", 0, now, kernel.mm.freeFrames);
     out += perfettoCounter("swap used", 0, now, kernel.mm.swap.usedCount);
     for (const process of kernel.processes.values()) {
       const thread = process.liveThread;
@@ -73,12 +63,12 @@ export class TraceFile {
       const { anonymous, file, shmem } = thread.space.counters;
       out += perfettoCounter("RSS", process.pid, now, anonymous + file + shmem);
     }
-    this.put(out);
+    return out;
   }
 
   /** A full disk ends the trace, not the machine that is in the middle of a fault. */
   private put(data: string | Uint8Array): void {
-    if (this.failure !== null) return;
+    if (this.failure !== null || data.length === 0) return;
     const bytes = typeof data === "string" ? Buffer.from(data) : data;
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(this.fd, bytes, at);
