@@ -72,10 +72,14 @@ describe("trace", () => {
       symbolName: (pc: number) => `f_${pc.toString(16)} in prog`,
     };
     const parts: (string | Uint8Array)[] = [json ? PERFETTO_HEAD + perfettoProcess(2, "bash") : BINARY_MAGIC];
-    const recorder = new TraceRecorder(clock, (chunk) => {
-      if (json) return void parts.push(perfettoRows(chunk, recorder.names));
-      parts.push(processBlock([[2, "bash"]]), nameBlock(recorder.names.takeNew()), eventBlock(chunk));
-    }, 4);
+    const recorder = new TraceRecorder(
+      clock,
+      (chunk) => {
+        if (json) return void parts.push(perfettoRows(chunk, recorder.names));
+        parts.push(processBlock([[2, "bash"]]), nameBlock(recorder.names.takeNew()), eventBlock(chunk));
+      },
+      4,
+    );
     for (let i = 0; i < 10; i++) {
       clock.instructions = 100 * i;
       recorder.event(TRACE_DEMAND_ZERO, 1, 0x3fff0 + (i % 3), 40 + i, 0);
@@ -93,9 +97,7 @@ describe("trace", () => {
     const summary = summarise(trace, 5);
     expect(summary).toMatchObject({ events: 13, instructions: 900, faults: 12, major: 2 });
     expect(summary.byKind[0]).toEqual({ name: "demand-zero", count: 10 });
-    expect(summary.byProcess).toEqual([
-      { pid: 2, name: "bash", faults: 12, major: 2, pages: 5 },
-    ]);
+    expect(summary.byProcess).toEqual([{ pid: 2, name: "bash", faults: 12, major: 2, pages: 5 }]);
     expect(summary.byArea).toEqual([
       { name: "anonymous", faults: 10, major: 0, pages: 3 },
       { name: '/lib/"odd" name', faults: 1, major: 1, pages: 1 },

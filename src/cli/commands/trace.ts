@@ -18,8 +18,8 @@ export function addTraceCommand(program: Command, action: TraceAction, finished:
     .command("trace")
     .summary("summarise a trace written by run --trace")
     .description(
-      "Summarises a trace that `run --trace FILE` wrote, binary or .json: faults by kind, by process and by region of\n" +
-        "addresses, the pages that faulted most, the working set over time, and a heat map.",
+      "Summarises a trace that `run --trace FILE` wrote, binary or .json: faults by kind, process, area and\n" +
+        "function, the pages that faulted most, the working set over time, and a heat map.",
     )
     .usage("[options] FILE")
     .argument("<file>", "the trace")

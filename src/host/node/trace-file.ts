@@ -1,6 +1,6 @@
 // Writes a machine's memory events to a file while it runs: JSON for Perfetto, or the compact form (trace/binary-trace.ts).
 import { closeSync, writeSync } from "node:fs";
-import { MachineTraceSource, type Machine } from "../../machine/index.ts";
+import { type Machine, MachineTraceSource } from "../../machine/index.ts";
 import { BINARY_MAGIC, eventBlock, nameBlock, processBlock } from "../../trace/binary-trace.ts";
 import { PERFETTO_HEAD, PERFETTO_TAIL, perfettoCounter, perfettoProcess, perfettoRows } from "../../trace/perfetto.ts";
 import { type TraceChunk, TraceRecorder } from "../../trace/recorder.ts";
