@@ -1,6 +1,10 @@
 /* Times the paths of the memory system in nanoseconds per operation: "name value" lines. Plain POSIX C, so the same source
- * runs natively, under qemu-riscv64 and on Faultline. Argument: MiB of the largest fork (default 512). */
+ * runs natively, under qemu-riscv64 and on Faultline.
+ *   memory [-m MiB] [-q] [NAME...]    -m: the largest fork (default 512); -q: a hundredth of the work; NAME: only these paths
+ * Every path runs twice; the last value of a name is the steady state. A path that cannot run is left out, with the reason on
+ * standard error. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, PAGES = 4096 };
+enum { PAGE = 4096 };
+
+static int pages = 4096, quick;
+static size_t largest = 512;
+static const char *self;
+
+/* How often a path of short operations runs. */
+static int rounds_of(int count) { return quick ? (count + 99) / 100 : count; }
 
 static double now(void) {
   struct timespec t;
@@ -24,126 +35,208 @@ static void report(const char *name, double start, double count) {
   fflush(stdout);
 }
 
-static volatile char *anonymous(size_t pages) {
-  return mmap(0, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+static void need(int condition, const char *what) {
+  if (condition) return;
+  fprintf(stderr, "memory: %s: %s\n", what, strerror(errno));
+  exit(1);
+}
+
+static volatile char *anonymous(size_t count) {
+  void *p = mmap(0, count * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  need(p != MAP_FAILED, "mmap");
+  return p;
+}
+
+static volatile char *touched(size_t count) {
+  volatile char *p = anonymous(count);
+  for (size_t i = 0; i < count; i++) p[i * PAGE] = 1;
+  return p;
+}
+
+static int scratch_file(int count) {
+  char path[] = "/tmp/bench-XXXXXX", page[PAGE] = {1};
+  int fd = mkstemp(path);
+  need(fd >= 0, "mkstemp in /tmp");
+  unlink(path);
+  for (int i = 0; i < count; i++) need(write(fd, page, PAGE) == PAGE, "write");
+  return fd;
 }
 
 static void first_touch(void) {
-  volatile char *p = anonymous(PAGES);
+  volatile char *p = anonymous(pages);
   double start = now();
-  for (int i = 0; i < PAGES; i++) p[i * PAGE] = 1;
-  report("first-touch", start, PAGES);
-  munmap((void *)p, PAGES * PAGE);
+  for (int i = 0; i < pages; i++) p[i * PAGE] = 1;
+  report("first-touch", start, pages);
+  munmap((void *)p, pages * PAGE);
 }
 
 static void file_read_fault(void) {
-  char path[] = "/tmp/bench-XXXXXX", page[PAGE] = {1};
-  int fd = mkstemp(path);
-  for (int i = 0; i < PAGES; i++) if (write(fd, page, PAGE) != PAGE) exit(1);
-  volatile char *p = mmap(0, PAGES * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+  int fd = scratch_file(pages);
+  volatile char *p = mmap(0, pages * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+  need(p != MAP_FAILED, "mmap");
   char sum = 0;
   double start = now();
-  for (int i = 0; i < PAGES; i++) sum += p[i * PAGE];
-  report("file-read-fault", start, PAGES);
-  munmap((void *)p, PAGES * PAGE);
-  unlink(path);
+  for (int i = 0; i < pages; i++) sum += p[i * PAGE];
+  report("file-read-fault", start, pages);
+  munmap((void *)p, pages * PAGE);
   close(fd);
 }
 
 static void copy_on_write(void) {
-  volatile char *p = anonymous(PAGES);
-  for (int i = 0; i < PAGES; i++) p[i * PAGE] = 1;
-  if (fork() == 0) {
+  volatile char *p = touched(pages);
+  pid_t child = fork();
+  need(child >= 0, "fork");
+  if (child == 0) {
     double start = now();
-    for (int i = 0; i < PAGES; i++) p[i * PAGE] = 2;
-    report("copy-on-write", start, PAGES);
+    for (int i = 0; i < pages; i++) p[i * PAGE] = 2;
+    report("copy-on-write", start, pages);
     _exit(0);
   }
   wait(0);
-  munmap((void *)p, PAGES * PAGE);
+  munmap((void *)p, pages * PAGE);
 }
 
 static void fork_with(size_t mebibytes) {
-  size_t pages = mebibytes * 256;
-  volatile char *p = anonymous(pages);
-  for (size_t i = 0; i < pages; i++) p[i * PAGE] = 1;
-  int rounds = mebibytes > 64 ? 5 : 20;
+  if (mebibytes > largest) return;
+  size_t count = mebibytes * 256;
+  volatile char *p = touched(count);
+  int rounds = rounds_of(mebibytes > 64 ? 5 : 20);
   char name[32];
   snprintf(name, sizeof name, "fork-exit-wait-%zuM", mebibytes);
   double start = now();
   for (int i = 0; i < rounds; i++) {
-    if (fork() == 0) _exit(0);
+    pid_t child = fork();
+    need(child >= 0, "fork");
+    if (child == 0) _exit(0);
     wait(0);
   }
   report(name, start, rounds);
-  munmap((void *)p, pages * PAGE);
+  munmap((void *)p, count * PAGE);
+}
+static void fork_1(void) { fork_with(1); }
+static void fork_64(void) { fork_with(64); }
+static void fork_512(void) { fork_with(512); }
+
+static pid_t start_forked(const char *program) {
+  pid_t child = fork();
+  if (child != 0) return child;
+  execl(program, program, "exit", (char *)0);
+  _exit(127);
+}
+static pid_t start_shared(const char *program) {
+  pid_t child = vfork();
+  if (child != 0) return child;
+  execl(program, program, "exit", (char *)0);
+  _exit(127);
 }
 
-static void fork_exec(const char *self) {
+/* Runs `program exit` so often; what cannot be executed is not timed. */
+static void spawn(const char *name, const char *program, int share) {
+  int rounds = rounds_of(20), status;
   double start = now();
-  for (int i = 0; i < 20; i++) {
-    if (vfork() == 0) {
-      execl(self, self, "exit", (char *)0);
-      _exit(127);
+  for (int i = 0; i < rounds; i++) {
+    need((share ? start_shared(program) : start_forked(program)) >= 0, "fork");
+    wait(&status);
+    if (status != 0) {
+      fprintf(stderr, "memory: %s left out: %s cannot be executed here\n", name, program);
+      return;
     }
-    wait(0);
   }
-  report("vfork-exec-static", start, 20);
+  report(name, start, rounds);
+}
+static void exec_static(void) { spawn("vfork-exec-static", self, 1); }
+
+/* The dynamic program lies beside this one. */
+static void exec_dynamic(void) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s-dynamic", self);
+  spawn("fork-exec-dynamic", path, 0);
 }
 
 static void map_unmap(void) {
+  int rounds = rounds_of(20000);
   double start = now();
-  for (int i = 0; i < 20000; i++) munmap((void *)anonymous(4), 4 * PAGE);
-  report("mmap-munmap", start, 20000);
+  for (int i = 0; i < rounds; i++) munmap((void *)anonymous(4), 4 * PAGE);
+  report("mmap-munmap", start, rounds);
 }
 
 static void protect(void) {
-  volatile char *p = anonymous(16);
-  memset((void *)p, 1, 16 * PAGE);
+  int rounds = rounds_of(10000);
+  volatile char *p = touched(16);
   double start = now();
-  for (int i = 0; i < 10000; i++) {
+  for (int i = 0; i < rounds; i++) {
     mprotect((void *)(p + 4 * PAGE), PAGE, PROT_READ);
     mprotect((void *)(p + 4 * PAGE), PAGE, PROT_READ | PROT_WRITE);
   }
-  report("mprotect-toggle", start, 20000);
+  report("mprotect-toggle", start, 2 * rounds);
+  munmap((void *)p, 16 * PAGE);
 }
 
 static void ping_pong(void) {
-  int a[2], b[2];
+  int a[2], b[2], rounds = rounds_of(5000);
   char c = 0;
-  if (pipe(a) || pipe(b)) exit(1);
-  if (fork() == 0) {
+  need(pipe(a) == 0 && pipe(b) == 0, "pipe");
+  pid_t child = fork();
+  need(child >= 0, "fork");
+  if (child == 0) {
     while (read(a[0], &c, 1) == 1 && c != 'q') if (write(b[1], &c, 1) != 1) break;
     _exit(0);
   }
   double start = now();
-  for (int i = 0; i < 5000; i++) if (write(a[1], "x", 1) != 1 || read(b[0], &c, 1) != 1) exit(1);
-  report("pipe-ping-pong", start, 5000);
-  if (write(a[1], "q", 1) != 1) exit(1);
+  for (int i = 0; i < rounds; i++) need(write(a[1], "x", 1) == 1 && read(b[0], &c, 1) == 1, "pipe");
+  report("pipe-ping-pong", start, rounds);
+  need(write(a[1], "q", 1) == 1, "write");
   wait(0);
+  for (int i = 0; i < 2; i++) close(a[i]), close(b[i]);
+}
+
+/* Bytes through the page cache, 4 KiB a call. */
+static void file_copy(void) {
+  static char page[PAGE];
+  int fd = scratch_file(pages);
+  double start = now();
+  for (int i = 0; i < pages; i++) need(pread(fd, page, PAGE, (off_t)i * PAGE) == PAGE, "pread");
+  report("file-read-4K", start, pages);
+  start = now();
+  for (int i = 0; i < pages; i++) need(pwrite(fd, page, PAGE, (off_t)i * PAGE) == PAGE, "pwrite");
+  report("file-write-4K", start, pages);
+  close(fd);
 }
 
 static void null_call(void) {
+  int rounds = rounds_of(200000);
   double start = now();
-  for (int i = 0; i < 200000; i++) syscall(SYS_getppid);
-  report("getppid", start, 200000);
+  for (int i = 0; i < rounds; i++) syscall(SYS_getppid);
+  report("getppid", start, rounds);
+}
+
+static const struct path {
+  const char *name;
+  void (*run)(void);
+} paths[] = {
+  {"first-touch", first_touch}, {"file-read-fault", file_read_fault}, {"copy-on-write", copy_on_write},
+  {"fork-exit-wait-1M", fork_1}, {"fork-exit-wait-64M", fork_64}, {"fork-exit-wait-512M", fork_512},
+  {"fork-exec-dynamic", exec_dynamic}, {"vfork-exec-static", exec_static}, {"mmap-munmap", map_unmap},
+  {"mprotect-toggle", protect}, {"pipe-ping-pong", ping_pong}, {"file-copy", file_copy}, {"getppid", null_call},
+};
+enum { PATHS = sizeof paths / sizeof *paths };
+
+static int chosen(const char *name, int count, char **names) {
+  for (int i = 0; i < count; i++) if (!strcmp(names[i], name)) return 1;
+  return count == 0;
 }
 
 int main(int argc, char **argv) {
+  int option;
+  self = argv[0];
   if (argc > 1 && !strcmp(argv[1], "exit")) return 0;
-  size_t largest = argc > 1 ? strtoul(argv[1], 0, 10) : 512;
-  for (int pass = 0; pass < 2; pass++) { /* the second pass is the steady state: the reader keeps the last value of a name */
-    first_touch();
-    file_read_fault();
-    copy_on_write();
-    fork_with(1);
-    fork_with(64);
-    if (largest > 64) fork_with(largest);
-    fork_exec(argv[0]);
-    map_unmap();
-    protect();
-    ping_pong();
-    null_call();
+  while ((option = getopt(argc, argv, "m:q")) != -1) {
+    if (option == 'm') largest = strtoul(optarg, 0, 10);
+    else if (option == 'q') quick = 1, pages = 64;
+    else return 2;
+  }
+  for (int pass = 0; pass < 2; pass++) {
+    for (int i = 0; i < PATHS; i++) if (chosen(paths[i].name, argc - optind, argv + optind)) paths[i].run();
   }
   return 0;
 }

@@ -433,7 +433,7 @@ function resetSignals(t: Task): void {
     signals.handlers.users--;
     signals.handlers = new SignalHandlers(signals.handlers);
   }
-  signals.handlers.resetForExec();
+  signals.handlers.forgetHandlers();
   Object.assign(t.signals.altStack, { pointer: 0, flags: SS_DISABLE, size: 0 });
 }
 

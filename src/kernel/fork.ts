@@ -2,7 +2,7 @@
 import { EAGAIN, EINVAL, ENOMEM, EPERM } from "../abi/errno.ts";
 import { RLIMIT_NPROC } from "../abi/resource.ts";
 import * as C from "../abi/sched.ts";
-import { NSIG, SIG_DFL, SIG_IGN, SIGCHLD, SS_DISABLE } from "../abi/signal.ts";
+import { SIGCHLD, SS_DISABLE } from "../abi/signal.ts";
 import { CpuContext } from "../cpu/cpu-context.ts";
 import type { AddressSpace } from "../mm/address-space.ts";
 import { storeU32 } from "./ipc/user-memory.ts";
@@ -69,14 +69,7 @@ function copyHandlers(parent: Process, args: CloneArguments): SignalHandlers {
     return handlers;
   }
   const copy = new SignalHandlers(handlers);
-  if ((args.flagsHigh & C.CLONE_CLEAR_SIGHAND_HIGH) !== 0) {
-    for (let signal = 1; signal <= NSIG; signal++) {
-      const action = copy.of(signal);
-      if (action.handler !== SIG_IGN) action.handler = SIG_DFL;
-      action.flags = 0;
-      action.mask.clear();
-    }
-  }
+  if ((args.flagsHigh & C.CLONE_CLEAR_SIGHAND_HIGH) !== 0) copy.forgetHandlers();
   return copy;
 }
 

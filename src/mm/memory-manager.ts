@@ -1,6 +1,5 @@
 // One machine's memory: owns every table and wires them together; the public face of mm/ (docs/design/mm-api.md). Decides nothing.
 import { ENOMEM } from "../abi/errno.ts";
-import { USER_VPN_END } from "../arch/sv39.ts";
 import type { Pfn } from "../util/brand.ts";
 import { CommitAccount } from "./accounting.ts";
 import { AddressSpace } from "./address-space.ts";
@@ -23,7 +22,6 @@ import { checkInvariants } from "./invariants.ts";
 import type { MemoryObject } from "./memory-object.ts";
 import { PhysicalMemory } from "./physical-memory.ts";
 import { makePolicy } from "./policy/index.ts";
-import { zapRange } from "./range-operations.ts";
 import { Reclaimer } from "./reclaim.ts";
 import { ReverseMap } from "./rmap.ts";
 import { SharedTables } from "./shared-tables.ts";
@@ -155,7 +153,6 @@ export class MemoryManager {
 
   /** Called by AddressSpace.release() when the areas are gone. */
   teardownSpace(space: AddressSpace): void {
-    zapRange(this, space, 0, USER_VPN_END);
     this.tlb.releaseSpace(space);
     space.table.destroy();
     this.spaces.delete(space.id);

@@ -170,21 +170,24 @@ export function findUnmapped(space: AddressSpace, hint: number, length: number, 
   return vpn < 0 ? -ENOMEM : vpn * PAGE_SIZE;
 }
 
-/** What is mapped in a range that is about to be replaced. */
-function countMapped(space: AddressSpace, firstVpn: number, endVpn: number): { pages: number; accounted: number } {
+/** What is mapped in a range that is about to be replaced; `first`: the lowest area there. */
+function countMapped(
+  first: V.Vma | null,
+  firstVpn: number,
+  endVpn: number,
+): { readonly pages: number; readonly accounted: number } {
+  if (first === null) return NOTHING;
   let pages = 0;
   let accounted = 0;
-  for (
-    let area = space.areas.findOverlap(firstVpn, endVpn);
-    area !== null && area.startVpn < endVpn;
-    area = area.next
-  ) {
+  for (let area: V.Vma | null = first; area !== null && area.startVpn < endVpn; area = area.next) {
     const count = Math.min(area.endVpn, endVpn) - Math.max(area.startVpn, firstVpn);
     pages += count;
     if (area.flags & V.VM_ACCOUNT) accounted += count;
   }
   return { pages, accounted };
 }
+
+const NOTHING = { pages: 0, accounted: 0 };
 
 /** mmap_region(): limits, removal of what was there, the new area. 0 or -errno. */
 function mapRegion(
@@ -196,8 +199,9 @@ function mapRegion(
 ): number {
   const { commit } = space.mm;
   const pages = endVpn - firstVpn;
-  const replaced = countMapped(space, firstVpn, endVpn);
-  if (!maySplitFor(space, firstVpn, endVpn)) return -ENOMEM;
+  const first = space.areas.findOverlap(firstVpn, endVpn);
+  const replaced = countMapped(first, firstVpn, endVpn);
+  if (first !== null && !maySplitFor(space, firstVpn, endVpn)) return -ENOMEM;
   if (!mayExpand(space, vmFlags, pages - replaced.pages)) return -ENOMEM;
   const accounted = (vmFlags & (V.VM_NORESERVE | V.VM_SHARED | V.VM_WRITE)) === V.VM_WRITE;
   if (accounted) {
@@ -217,7 +221,7 @@ function mapRegion(
   } else if (object === null && file === null) {
     pageOffset = firstVpn;
   }
-  const failed = unmapPages(space, firstVpn, endVpn);
+  const failed = first === null ? 0 : unmapPages(space, firstVpn, endVpn);
   if (failed === 0) {
     if (accounted) commit.add(pages);
     const label = request.label ?? null;

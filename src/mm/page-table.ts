@@ -140,16 +140,40 @@ export class PageTable {
   nextPresent(vpn: number, end: number): number {
     const { words } = this;
     while (vpn < end) {
-      const at = this.find(vpn);
-      if (at === 0) {
-        const upper = words[(this.rootPfn << 10) + (tableIndex(vpn, 2) << 1)];
-        vpn = upper === 0 ? (vpn | 0x3ffff) + 1 : (vpn | 0x1ff) + 1;
-        continue;
+      if (vpn >>> 9 !== this.leafKey) {
+        vpn = this.nextLeaf(vpn, end);
+        if (vpn >= end) return end;
       }
       const stop = Math.min(end, (vpn | 0x1ff) + 1);
-      for (let word = at >>> 2; vpn < stop; vpn++, word += 2) if (words[word] !== 0) return vpn;
+      for (let word = (this.leafBase >>> 2) + ((vpn & 511) << 1); vpn < stop; vpn++, word += 2) {
+        if (words[word] !== 0) return vpn;
+      }
     }
     return end;
+  }
+
+  /** The first VPN in [vpn, end) that has a leaf table, which is the one used last from now on; or at least `end`. */
+  private nextLeaf(vpn: number, end: number): number {
+    const { words } = this;
+    while (vpn < end) {
+      const upper = words[(this.rootPfn << 10) + (tableIndex(vpn, 2) << 1)];
+      const base = vpn & ~0x3ffff;
+      if (upper !== 0) {
+        const middle = (upper >>> PTE_PFN_SHIFT) << 10;
+        const first = tableIndex(vpn, 1);
+        const stop = Math.min(512, ((end - base - 1) >>> 9) + 1);
+        for (let index = first; index < stop; index++) {
+          const entry = words[middle + (index << 1)];
+          if (entry === 0) continue;
+          if (index !== first) vpn = base | (index << 9);
+          this.leafKey = vpn >>> 9;
+          this.leafBase = (entry >>> PTE_PFN_SHIFT) * PAGE_SIZE;
+          return vpn;
+        }
+      }
+      vpn = base + 0x40000;
+    }
+    return vpn;
   }
 
   /**
@@ -426,7 +450,9 @@ export class PageTable {
       const from = Math.max(firstVpn, upper << 18);
       const last = Math.min(endVpn - 1, (upper << 18) | 0x3ffff);
       for (let index = tableIndex(from, 1); index <= tableIndex(last, 1); index++) {
-        this.freeIfEmpty(table, index, (upper << 18) | (index << 9));
+        if (this.words[(table << 10) + (index << 1)] !== 0) {
+          this.freeIfEmpty(table, index, (upper << 18) | (index << 9));
+        }
       }
       if (this.frames.mapCount[table] === 0) this.freeIfEmpty(this.rootPfn, upper, upper << 18);
     }

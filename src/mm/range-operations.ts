@@ -73,7 +73,7 @@ export function zapCachePages(mm: MemoryManager, space: AddressSpace, firstVpn: 
 function zap(mm: MemoryManager, space: AddressSpace, firstVpn: number, endVpn: number, cacheOnly: boolean): void {
   const { table } = space;
   const { words } = mm.memory;
-  const { kind, rmapHead } = mm.frames;
+  const { kind, rmapHead, mapCount } = mm.frames;
   space.noteResidentPeak();
   let flush = false;
   for (let vpn = table.nextPresent(firstVpn, endVpn); vpn < endVpn; ) {
@@ -88,9 +88,11 @@ function zap(mm: MemoryManager, space: AddressSpace, firstVpn: number, endVpn: n
       vpn = table.nextPresent(stop, endVpn);
       continue;
     }
-    for (; vpn < stop; vpn++, at += 8) {
+    // Behind the last entry that the table counts there is nothing to look for.
+    for (let left = mapCount[at >>> 12]; vpn < stop && left > 0; vpn++, at += 8) {
       const word = words[at >>> 2];
       if (word === 0) continue;
+      left--;
       if (cacheOnly && ((word & PTE_SPECIAL) !== 0 || !holdsFrame(word) || kind[pteToPfn(word)] === FRAME_ANONYMOUS))
         continue;
       table.clear(at);
@@ -98,7 +100,7 @@ function zap(mm: MemoryManager, space: AddressSpace, firstVpn: number, endVpn: n
       if (isSwapEntry(word)) releaseSwapEntry(mm, pteToSlot(word));
       else if ((word & PTE_SPECIAL) === 0) frameUnmapped(mm, word);
     }
-    vpn = table.nextPresent(vpn, endVpn);
+    vpn = table.nextPresent(stop, endVpn);
   }
   if (flush) mm.tlb.flushRange(space, firstVpn, endVpn);
 }

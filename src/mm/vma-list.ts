@@ -16,30 +16,36 @@ const CHUNK_LOW = 32;
 
 class Chunk {
   readonly areas: Vma[] = [];
+  // Small integers in plain arrays: a process has few areas, and typed arrays cost fork more than they save.
   /** startVpn of each area, so that searching touches no area. */
-  readonly starts = new Int32Array(CHUNK_MAX);
+  readonly starts: number[] = [];
   /** Free pages in front of each area, less the guard gap of a growing one: may be negative. */
-  readonly gaps = new Int32Array(CHUNK_MAX);
+  readonly gaps: number[] = [];
+
+  // Shifted by hand: splice() makes an array each time, and most changes are near the end.
 
   insert(at: number, area: Vma): void {
     const { areas, starts, gaps } = this;
-    const count = areas.length;
-    if (at < count) {
-      starts.copyWithin(at + 1, at, count);
-      gaps.copyWithin(at + 1, at, count);
+    for (let i = areas.length; i > at; i--) {
+      areas[i] = areas[i - 1];
+      starts[i] = starts[i - 1];
+      gaps[i] = gaps[i - 1];
     }
     starts[at] = area.startVpn;
-    areas.splice(at, 0, area);
+    gaps[at] = 0;
+    areas[at] = area;
   }
 
   remove(at: number): void {
     const { areas, starts, gaps } = this;
-    const count = areas.length;
-    if (at < count - 1) {
-      starts.copyWithin(at, at + 1, count);
-      gaps.copyWithin(at, at + 1, count);
+    for (let i = at + 1; i < areas.length; i++) {
+      areas[i - 1] = areas[i];
+      starts[i - 1] = starts[i];
+      gaps[i - 1] = gaps[i];
     }
-    areas.splice(at, 1);
+    areas.pop();
+    starts.pop();
+    gaps.pop();
   }
 
   /** Index of the last area that starts at or below vpn, or -1. */
@@ -58,7 +64,7 @@ class Chunk {
 
 export class VmaList {
   private chunks: Chunk[] = [];
-  private gapBound = new Int32Array(16);
+  private readonly gapBound: number[] = [];
   private count = 0;
   private head: Vma | null = null;
   private tail: Vma | null = null;
@@ -163,6 +169,7 @@ export class VmaList {
     if (after !== null) after.prev = area;
     else this.tail = area;
     area.attached = true;
+    this.recent = area;
     this.count++;
     this.noteGap(ci, at);
     this.noteGapAfter(ci, at);
@@ -328,21 +335,15 @@ export class VmaList {
 
   private splitChunk(ci: number): void {
     const { chunks } = this;
-    if (chunks.length === this.gapBound.length) {
-      const larger = new Int32Array(chunks.length * 2);
-      larger.set(this.gapBound);
-      this.gapBound = larger;
-    }
     const chunk = chunks[ci];
     const upper = new Chunk();
     // Growing at the end (fork, top-level appends) would leave half-full chunks behind; the split is uneven there.
     const keep = ci === chunks.length - 1 ? CHUNK_MAX - CHUNK_LOW : CHUNK_MAX >>> 1;
     upper.areas.push(...chunk.areas.splice(keep));
-    upper.starts.set(chunk.starts.subarray(keep, CHUNK_MAX));
-    upper.gaps.set(chunk.gaps.subarray(keep, CHUNK_MAX));
-    this.gapBound.copyWithin(ci + 2, ci + 1, chunks.length);
+    upper.starts.push(...chunk.starts.splice(keep));
+    upper.gaps.push(...chunk.gaps.splice(keep));
     chunks.splice(ci + 1, 0, upper);
-    this.gapBound[ci + 1] = this.gapBound[ci];
+    this.gapBound.splice(ci + 1, 0, this.gapBound[ci]);
   }
 
   /** Drops an empty chunk, or joins a small one to its lower neighbour. */
@@ -353,12 +354,12 @@ export class VmaList {
       if (ci === 0) return;
       const lower = chunks[ci - 1];
       if (lower.areas.length + chunk.areas.length > CHUNK_MAX / 2) return;
-      lower.starts.set(chunk.starts.subarray(0, chunk.areas.length), lower.areas.length);
-      lower.gaps.set(chunk.gaps.subarray(0, chunk.areas.length), lower.areas.length);
+      lower.starts.push(...chunk.starts);
+      lower.gaps.push(...chunk.gaps);
       lower.areas.push(...chunk.areas);
       gapBound[ci - 1] = Math.max(gapBound[ci - 1], gapBound[ci]);
     }
-    gapBound.copyWithin(ci, ci + 1, chunks.length);
+    gapBound.splice(ci, 1);
     chunks.splice(ci, 1);
   }
 }

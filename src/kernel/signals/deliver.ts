@@ -20,7 +20,7 @@ const INSTRUCTION_BYTES = 4;
 
 interface CaughtSignal {
   info: SigInfo;
-  /** A copy: SA_RESETHAND may have reset the real one. */
+  /** As it was before SA_RESETHAND. */
   action: SignalAction;
 }
 
@@ -54,9 +54,8 @@ function takeSignal(k: Kernel, t: Task): CaughtSignal | null {
     const action = process.signals.handlers.of(signal);
     if (action.handler === SIG_IGN) continue;
     if (action.handler !== SIG_DFL) {
-      const copy = { handler: action.handler, flags: action.flags, mask: action.mask.clone() };
-      if ((action.flags & SA_RESETHAND) !== 0) action.handler = SIG_DFL;
-      return { info, action: copy };
+      if ((action.flags & SA_RESETHAND) !== 0) process.signals.handlers.setDefault(signal);
+      return { info, action };
     }
     if (isIgnoredByDefault(signal) || signal === SIGCONT) continue;
     if (STOP_SIGNALS.has(signal)) {

@@ -4,7 +4,6 @@ import { EAGAIN, ESRCH } from "../../abi/errno.ts";
 import { RLIMIT_SIGPENDING } from "../../abi/resource.ts";
 import {
   CLD_CONTINUED,
-  SIG_DFL,
   SIGBUS,
   SIGCONT,
   SIGFPE,
@@ -193,7 +192,7 @@ export function forceSignal(k: Kernel, t: Task, info: SigInfo, mustDie = false):
   const action = t.process.signals.handlers.of(info.signal);
   const blocked = t.signals.blocked.has(info.signal);
   if (blocked || action.handler === 1 || mustDie) {
-    action.handler = SIG_DFL;
+    t.process.signals.handlers.setDefault(info.signal);
     if (blocked) {
       t.signals.blocked.delete(info.signal);
       recalculatePending(t);

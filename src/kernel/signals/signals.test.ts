@@ -91,10 +91,13 @@ describe("handlers", () => {
 
   it("exec keeps what is ignored and resets the rest", () => {
     const handlers = new SignalHandlers();
-    handlers.of(2).handler = S.SIG_IGN;
-    handlers.of(3).handler = 4096;
-    handlers.of(3).flags = S.SA_RESTART;
-    handlers.resetForExec();
+    handlers.set(2, { handler: S.SIG_IGN, flags: 0, mask: new SigSet() });
+    handlers.set(3, { handler: 4096, flags: S.SA_RESTART, mask: SigSet.of(5) });
+    const forked = new SignalHandlers(handlers);
+    forked.setDefault(3);
+    expect(handlers.of(3).handler).toBe(4096);
+    handlers.forgetHandlers();
+    expect(handlers.of(3).mask.has(5)).toBe(false);
     expect(handlers.of(2).handler).toBe(S.SIG_IGN);
     expect(handlers.of(3)).toMatchObject({ handler: S.SIG_DFL, flags: 0 });
     expect(handlers.ignores(17) && handlers.ignores(2) && !handlers.ignores(15)).toBe(true);

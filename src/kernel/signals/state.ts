@@ -86,13 +86,17 @@ export class TaskSignals {
   }
 }
 
+/** Never changed, only replaced: processes share them. */
 export interface SignalAction {
   /** SIG_DFL, SIG_IGN or the address of the handler. */
-  handler: number;
+  readonly handler: number;
   /** SA_* bits, unsigned. */
-  flags: number;
-  mask: SigSet;
+  readonly flags: number;
+  readonly mask: Readonly<SigSet>;
 }
+
+const DEFAULT_ACTION: SignalAction = { handler: SIG_DFL, flags: 0, mask: new SigSet() };
+const IGNORE_ACTION: SignalAction = { handler: SIG_IGN, flags: 0, mask: new SigSet() };
 
 /** Dispositions; one table may be shared by several processes (CLONE_SIGHAND). */
 export class SignalHandlers {
@@ -100,19 +104,20 @@ export class SignalHandlers {
   users = 1;
 
   constructor(from?: SignalHandlers) {
-    this.actions = [];
-    for (let signal = 0; signal <= NSIG; signal++) {
-      const old = from?.actions[signal];
-      this.actions.push({
-        handler: old?.handler ?? SIG_DFL,
-        flags: old?.flags ?? 0,
-        mask: old?.mask.clone() ?? new SigSet(),
-      });
-    }
+    this.actions = from?.actions.slice() ?? new Array<SignalAction>(NSIG + 1).fill(DEFAULT_ACTION);
   }
 
   of(signal: number): SignalAction {
     return this.actions[signal];
+  }
+
+  set(signal: number, action: SignalAction): void {
+    this.actions[signal] = action;
+  }
+
+  /** The signal's default action is taken from now on; flags and mask stay. */
+  setDefault(signal: number): void {
+    this.actions[signal] = { ...this.actions[signal], handler: SIG_DFL };
   }
 
   /** sig_handler_ignored(): ignored explicitly or by default. */
@@ -121,12 +126,11 @@ export class SignalHandlers {
     return handler === SIG_IGN || (handler === SIG_DFL && isIgnoredByDefault(signal));
   }
 
-  /** flush_signal_handlers(): exec keeps SIG_IGN only (with `all`, CLONE_CLEAR_SIGHAND drops that too for handlers not ignored). */
-  resetForExec(): void {
-    for (const action of this.actions) {
-      if (action.handler !== SIG_IGN) action.handler = SIG_DFL;
-      action.flags = 0;
-      action.mask.clear();
+  /** flush_signal_handlers(): exec, and fork with CLONE_CLEAR_SIGHAND, keep SIG_IGN only. */
+  forgetHandlers(): void {
+    const { actions } = this;
+    for (let signal = 0; signal <= NSIG; signal++) {
+      actions[signal] = actions[signal].handler === SIG_IGN ? IGNORE_ACTION : DEFAULT_ACTION;
     }
   }
 }

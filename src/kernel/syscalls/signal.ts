@@ -152,9 +152,11 @@ function sigaction(k: Kernel, t: Task, signal: number, act: number, oldAct: numb
   oldView.setInt32(20, action.mask.high, true);
   if (bytes !== null) {
     const view = viewOf(bytes);
-    action.handler = get64(view, 0);
-    action.flags = (view.getUint32(8, true) & KNOWN_FLAGS) >>> 0;
-    action.mask = new SigSet(view.getInt32(16, true), view.getInt32(20, true)).withoutUnblockable();
+    t.process.signals.handlers.set(signal, {
+      handler: get64(view, 0),
+      flags: (view.getUint32(8, true) & KNOWN_FLAGS) >>> 0,
+      mask: new SigSet(view.getInt32(16, true), view.getInt32(20, true)).withoutUnblockable(),
+    });
     if (t.process.signals.handlers.ignores(signal)) forget(k, t, signal);
   }
   if (oldAct !== 0 && t.space.copyOut(oldAct, old) !== old.length) return -EFAULT;
