@@ -98,6 +98,11 @@ export interface AreaStatistics {
   locked: number;
 }
 
+/** A page's share for one of `users`, cut to Linux's fixed point (PAGE_SIZE << PSS_SHIFT). */
+function shareOf(users: number): number {
+  return Math.floor(0x1000000 / users) / 0x1000000;
+}
+
 /** smap_gather_stats(): walks the area's page table. */
 export function areaStatistics(space: AddressSpace, area: Vma): AreaStatistics {
   const s: AreaStatistics = {
@@ -129,7 +134,7 @@ export function areaStatistics(space: AddressSpace, area: Vma): AreaStatistics {
       s.swap++;
       furtherUsers ??= sharersOfSlots(mm);
       const slot = pteToSlot(pte);
-      s.swapPss += 1 / Math.max(1, mm.swap.refsOf(slot) + (furtherUsers.get(slot) ?? 0));
+      s.swapPss += shareOf(Math.max(1, mm.swap.refsOf(slot) + (furtherUsers.get(slot) ?? 0)));
     }
   }
   if (area.flags & VM_LOCKED) s.locked = s.pss;
@@ -168,7 +173,7 @@ function addResident(mm: MemoryManager, pte: number, s: AreaStatistics): void {
   const flags = frames.flags[pfn];
   const mapCount = mappersOf(mm, pfn);
   const dirty = (pte & PTE_D) !== 0 || (flags & FRAME_DIRTY) !== 0;
-  const share = 1 / mapCount;
+  const share = shareOf(mapCount);
   s.rss++;
   s.pss += share;
   if (dirty) s.pssDirty += share;

@@ -116,6 +116,8 @@ export class AddressSpace {
   stackPages = 0;
   execPages = 0;
   lockedPages = 0;
+  /** Of lockedPages: what mremap(MREMAP_DONTUNMAP) left in the count without an area that is locked. */
+  miscountedLockedPages = 0;
   /** mlockall(MCL_FUTURE): VM_LOCKED and VM_LOCKONFAULT given to every new area (mm->def_flags). */
   defaultFlags = 0;
   /** vm.mmap_min_addr in bytes. */

@@ -34,10 +34,10 @@ export function dropSwapCache(mm: MemoryManager, pfn: number): void {
   mm.swap.uncache(slot);
 }
 
-/** A PTE of the frame is gone; `dirty`: it had D. Frees the frame, unless swap entries still mean it. */
+/** A PTE of the frame is gone; `dirty`: it had D, which matters only against a copy in swap (zap_present_folio_ptes). Frees the frame, unless swap entries still mean it. */
 export function anonymousUnmapped(mm: MemoryManager, pfn: number, dirty: boolean): void {
   const { frames } = mm;
-  if (dirty) frames.flags[pfn] |= FRAME_DIRTY;
+  if (dirty && (frames.flags[pfn] & FRAME_SWAP_CACHE) !== 0) frames.flags[pfn] |= FRAME_DIRTY;
   if (frames.mapCount[pfn] !== 0) return;
   if ((frames.flags[pfn] & FRAME_SWAP_CACHE) !== 0) {
     if (mm.swap.refsOf(frames.owner[pfn]) !== 0) return;

@@ -20,6 +20,7 @@
 
 import { EIO } from "../abi/errno.ts";
 import {
+  holdsFrame,
   isSwapEntry,
   PAGE_SIZE,
   PTE_A,
@@ -59,6 +60,8 @@ const FRAMES_PER_FAULT = 4;
 const MOST_ROUNDS = 8;
 /** Pages around a file read fault that are mapped along if they are cached (fault_around_bytes: 64 KiB). */
 const AROUND_PAGES = 16;
+/** Entries of one page table: a fault looks no further than its own. */
+const TABLE_ENTRIES = 512;
 
 /** VM_ flags of which one must be there, by access. Write implies read (riscv access_error()). */
 const NEEDED = [VM_READ | VM_WRITE, VM_WRITE, VM_EXEC];
@@ -231,6 +234,11 @@ function objectFault(
   access: Access,
 ): FaultResult {
   const index = area.pageOffset + (vpn - area.startVpn);
+  const copies = access === WRITE && (area.flags & VM_MAYSHARE) === 0;
+  // Linux prepares for the copy before it knows whether there is a page.
+  if (copies && area.anonVma === 0) area.prepareAnonVma();
+  // As in Linux the neighbours come first: also a read that then fails, or waits for its own page, maps them.
+  const around = access === WRITE ? 0 : mapAround(mm, space, area, object, vpn, index);
   if (index * PAGE_SIZE >= object.sizeBytes) {
     if (mm.tracer !== null) mm.tracer.event(T.TRACE_BUS_ERROR, space.id, vpn, 0, access);
     return FAULT_BUS_ADRERR;
@@ -243,9 +251,8 @@ function objectFault(
     if (pfn < 0) return pfn === -EIO ? FAULT_IO_ERROR : FAULT_BUS_ADRERR;
     waited = object.loadWasIo;
   }
-  if (access === WRITE && (area.flags & VM_MAYSHARE) === 0) return copyFromObject(mm, space, area, vpn, pfn, waited);
+  if (copies) return copyFromObject(mm, space, area, vpn, pfn, waited);
   mapObjectPage(mm, space, area, object, vpn, pfn, access);
-  const around = access === WRITE ? 0 : mapAround(mm, space, area, object, vpn, index);
   if (mm.tracer !== null) {
     if (waited) mm.tracer.event(T.TRACE_PAGE_IN, space.id, vpn, pfn, index);
     else mm.tracer.event(T.TRACE_MAP_CACHED, space.id, vpn, pfn, around);
@@ -265,7 +272,6 @@ function copyFromObject(
   const pfn = newAnonymousFrame(mm, vpn);
   mm.lru.observer?.used(source, USE_UNMARKED);
   mm.memory.copy(pfn, source);
-  if (area.anonVma === 0) area.prepareAnonVma();
   space.table.map(space.table.ensure(vpn), vpn, pfn, writtenBits(area));
   if ((area.flags & VM_LOCKED) !== 0) lockFrame(mm, pfn);
   space.faults.copies++;
@@ -290,7 +296,10 @@ function mapObjectPage(
     // A file wants to hear of the first store (F9); memory without a file does not, and is writable at once.
     if (access === WRITE) bits |= PTE_W | PTE_D;
     else if (!isFile) bits |= PTE_W;
-    if (access === WRITE && isFile) fileWritten(mm, area, object, pfn);
+    if (access === WRITE) {
+      if (isFile) fileWritten(mm, area, object, pfn);
+      else object.setDirty(pfn);
+    }
   }
   space.table.map(space.table.ensure(vpn), vpn, pfn, bits);
   if ((area.flags & VM_LOCKED) !== 0) lockFrame(mm, pfn);
@@ -303,8 +312,9 @@ function fileWritten(mm: MemoryManager, area: Vma, object: MemoryObject, pfn: nu
 }
 
 /**
- * do_fault_around(): neighbours in the 16-page window that are cached and not mapped are mapped along, so that a program's
- * text costs a fault per window. Their A stays clear (Linux on riscv sets it): reclaim sees what was used. Returns how many.
+ * do_fault_around(): up to 16 pages from the start of their 16-page window, or of the area, that are cached and not mapped are
+ * mapped along, so that a program's text costs a fault per window. Their A stays clear (Linux on riscv sets it): reclaim
+ * sees what was used. Returns how many.
  */
 function mapAround(
   mm: MemoryManager,
@@ -316,21 +326,21 @@ function mapAround(
 ): number {
   const { table } = space;
   const { words } = mm.memory;
-  const window = vpn & ~(AROUND_PAGES - 1);
-  const first = Math.max(window, area.startVpn);
-  const endOfObject = vpn + Math.ceil(object.sizeBytes / PAGE_SIZE) - index;
-  const end = Math.min(window + AROUND_PAGES, area.endVpn, endOfObject);
+  const first = Math.max(vpn & ~(AROUND_PAGES - 1), area.startVpn);
+  const toIndex = index - vpn;
+  const endOfObject = Math.ceil(object.sizeBytes / PAGE_SIZE) - toIndex;
+  const end = Math.min(first + AROUND_PAGES, (vpn | (TABLE_ENTRIES - 1)) + 1, area.endVpn, endOfObject);
   let bits = leafBits(area.flags);
   if (object.kind !== FRAME_FILE && (area.flags & (VM_MAYSHARE | VM_WRITE)) === (VM_MAYSHARE | VM_WRITE)) bits |= PTE_W;
   const { pages } = object;
-  const toIndex = index - vpn;
-  let at = table.find(first);
+  let base = table.find(first);
   let mapped = 0;
-  for (let page = first; page < end; page++, at += 8) {
-    if (words[at >>> 2] !== 0) continue;
+  for (let page = first; page < end; page++) {
+    if (page === vpn || (base !== 0 && words[(base + (page - first) * 8) >>> 2] !== 0)) continue;
     const pfn = pages.get(page + toIndex);
     if (pfn <= 0) continue;
-    table.map(at, page, pfn, bits);
+    if (base === 0) base = table.ensure(first);
+    table.map(base + (page - first) * 8, page, pfn, bits);
     if ((area.flags & VM_LOCKED) !== 0) lockFrame(mm, pfn);
     mapped++;
   }
@@ -383,6 +393,22 @@ function copyOnWrite(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: num
   if (mm.tracer !== null) mm.tracer.event(T.TRACE_COPY_ON_WRITE, space.id, vpn, pfn, old);
 }
 
+/** FAULT_FLAG_UNSHARE: a resident private page that others share is copied, clean and without W. No frame left: it stays shared. */
+export function unsharePage(space: AddressSpace, vpn: number): void {
+  const { mm } = space;
+  const mustCopy = () => {
+    const word = space.table.read(space.table.find(vpn));
+    if (!holdsFrame(word) || (word & PTE_SPECIAL) !== 0) return false;
+    return mm.frames.kind[pteToPfn(word)] === FRAME_ANONYMOUS && !isSoleOwner(mm, pteToPfn(word));
+  };
+  if (!mustCopy() || mm.reserveFor(space, 1) !== 0 || !mustCopy()) return;
+  const area = space.areas.findPage(vpn)!;
+  const at = space.table.find(vpn);
+  copyOnWrite(mm, space, area, vpn, at, pteToPfn(space.table.read(at)));
+  space.table.clearBitsQuietly(at, PTE_D | PTE_W);
+  mm.tlb.flushPage(space, vpn);
+}
+
 /** F9, wp_page_shared(). */
 function sharedWrite(
   mm: MemoryManager,
@@ -395,6 +421,7 @@ function sharedWrite(
   const pfn = pteToPfn(word);
   const object = area.object!;
   if (object.kind === FRAME_FILE) fileWritten(mm, area, object, pfn);
+  else object.setDirty(pfn);
   space.table.setBits(at, PTE_W | PTE_A | PTE_D);
   if (mm.tracer !== null) mm.tracer.event(T.TRACE_SHARED_WRITE, space.id, vpn, pfn, 0);
   return minor(space);

@@ -1,6 +1,6 @@
 // Cursors over a caller's buffers, in user memory or in kernel bytes: how file objects move data without knowing whose it is.
 import type { AddressSpace } from "./address-space.ts";
-import { copyIn, copyOut } from "./user-access.ts";
+import { copyIn, copyOut, readU8 } from "./user-access.ts";
 
 export interface IoCursor {
   /** Bytes still to be moved. */
@@ -9,6 +9,8 @@ export interface IoCursor {
   put(source: Uint8Array, from: number, to: number): number;
   /** Caller -> target[from, to), and advances. Bytes fetched; less than asked: the caller's page faulted, or its buffer is at its end. */
   take(target: Uint8Array, from: number, to: number): number;
+  /** The next byte can be taken (fault_in_readable): asked before a page is made for bytes that may never come. */
+  mayTake(): boolean;
 }
 
 export interface IoVector {
@@ -37,6 +39,16 @@ export class UserCursor implements IoCursor {
 
   take(target: Uint8Array, from: number, to: number): number {
     return this.move(target, from, to, false);
+  }
+
+  mayTake(): boolean {
+    if (this.remaining === 0) return true;
+    let { vector, done } = this;
+    while (done === this.vectors[vector].length) {
+      vector++;
+      done = 0;
+    }
+    return readU8(this.space, this.vectors[vector].base + done) >= 0;
   }
 
   private move(bytes: Uint8Array, from: number, to: number, toUser: boolean): number {
@@ -90,6 +102,10 @@ export class BytesCursor implements IoCursor {
     copyBytes(this.bytes, this.at, target, from, count);
     this.at += count;
     return count;
+  }
+
+  mayTake(): boolean {
+    return true;
   }
 }
 

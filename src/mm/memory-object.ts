@@ -10,7 +10,7 @@ import { PAGE_SIZE } from "../arch/sv39.ts";
 import { assert } from "../util/assert.ts";
 import type { Pfn } from "../util/brand.ts";
 import { USE_ACTIVATED, USE_UNMARKED } from "./contracts.ts";
-import { FRAME_DIRTY, FRAME_FILE, FRAME_MLOCKED, type FRAME_SHMEM } from "./frame-table.ts";
+import { FRAME_DIRTY, FRAME_FILE, FRAME_MLOCKED, FRAME_SHMEM } from "./frame-table.ts";
 import type { IoCursor } from "./io-cursor.ts";
 import type { MemoryManager } from "./memory-manager.ts";
 import { PageMap } from "./page-cache.ts";
@@ -187,7 +187,7 @@ export abstract class MemoryObject {
    * when none were.
    */
   write(io: IoCursor, offset: number): number {
-    if (offset > this.size && io.remaining > 0) {
+    if (offset > this.size && io.remaining > 0 && this.kind === FRAME_FILE) {
       const failed = this.loadTail(this.size);
       if (failed < 0) return failed;
       this.zeroTail(this.size);
@@ -197,7 +197,12 @@ export abstract class MemoryObject {
     while (io.remaining > 0 && failed === 0) {
       // A page that reclaim writes out is cut at the size: before any may be, the size must cover what was moved.
       if (at > offset && at > this.size && !this.mm.allocator.hasSpare(FRAMES_PER_WRITE)) failed = this.resize(at);
-      const moved = failed === 0 ? this.writeInPage(io, at) : failed;
+      let moved = failed === 0 ? this.writeInPage(io, at) : failed;
+      if (moved === 0 && at > offset && at > this.size) {
+        // The caller's buffer may lie in this very object, behind its old end.
+        failed = this.resize(at);
+        moved = failed === 0 ? this.writeInPage(io, at) : failed;
+      }
       if (moved <= 0) failed = moved === 0 ? -EFAULT : moved;
       else at += moved;
     }
@@ -211,6 +216,7 @@ export abstract class MemoryObject {
   /** Moves bytes into one page. Bytes moved, 0 when the cursor faulted at once, or -errno. */
   private writeInPage(io: IoCursor, at: number): number {
     const { frames, memory, lru, tlb } = this.mm;
+    if (!io.mayTake()) return 0;
     const index = Math.floor(at / PAGE_SIZE);
     const inPage = at - index * PAGE_SIZE;
     const want = Math.min(PAGE_SIZE - inPage, io.remaining);
@@ -249,14 +255,15 @@ export abstract class MemoryObject {
   /** Cuts or grows the object. Mapped pages past the end go, private copies of them too; new bytes are 0. 0 or -errno. */
   truncate(sizeBytes: number): number {
     const old = this.size;
-    if (sizeBytes === old) return 0;
+    // To the same size: tmpfs still clears the tail.
+    if (sizeBytes === old && this.kind === FRAME_FILE) return 0;
     const edge = Math.min(old, sizeBytes);
     const loaded = this.loadTail(edge);
     if (loaded < 0) return loaded;
     const failed = this.resize(sizeBytes);
     if (failed < 0) return failed;
     this.zeroTail(edge);
-    if (sizeBytes > old) return 0;
+    if (sizeBytes >= old) return 0;
     const firstGone = Math.ceil(sizeBytes / PAGE_SIZE);
     this.unmapPages(firstGone, Number.POSITIVE_INFINITY, true);
     this.dropPages(firstGone, Number.POSITIVE_INFINITY);
@@ -273,8 +280,12 @@ export abstract class MemoryObject {
   /** Zeroes the rest of the page that holds byte `sizeBytes`, from there on, if it is cached: a backing forgets it itself. */
   private zeroTail(sizeBytes: number): void {
     const inPage = sizeBytes % PAGE_SIZE;
+    // tmpfs clears the tail when it cuts, not when it grows: what a mapping left there becomes visible then.
+    if (this.kind === FRAME_SHMEM && sizeBytes < this.size) return;
     const pfn = inPage === 0 ? 0 : this.pages.get((sizeBytes - inPage) / PAGE_SIZE);
-    if (pfn > 0) this.zeroBytes(pfn, inPage, PAGE_SIZE);
+    if (pfn <= 0) return;
+    this.zeroBytes(pfn, inPage, PAGE_SIZE);
+    if (this.kind === FRAME_SHMEM) this.setDirty(pfn);
   }
 
   private zeroBytes(pfn: number, from: number, to: number): void {

@@ -182,7 +182,7 @@ function moveArea(
   if (oldPages > 0) freeTables(mm, space, fromVpn, fromVpn + oldPages);
   mm.tracer?.event(TRACE_MOVE, space.id, fromVpn, toVpn, oldPages);
   space.accountPages(vmFlags, newPages);
-  if (vmFlags & VM_LOCKED) space.lockedPages += newPages;
+  if (vmFlags & VM_LOCKED && !keepsOld) space.lockedPages += newPages;
   if (keepsOld) {
     forgetMovedPages(space, fromVpn, oldPages);
   } else if (oldPages > 0) {
@@ -196,11 +196,11 @@ function moveArea(
 
 /** MREMAP_DONTUNMAP: the old area stays, empty, unlocked and, if it moved as a whole, without private pages. */
 function forgetMovedPages(space: AddressSpace, fromVpn: number, pages: number): void {
-  // Linux 6.12 unlocks the whole old area, also what lies beside the moved part.
   const old = space.areas.findPage(fromVpn)!;
   zapRange(space.mm, space, fromVpn, fromVpn + pages);
   if (old.flags & VM_LOCKED) {
-    space.lockedPages -= old.pageCount;
+    // Linux 6.12 unlocks the whole old area, also what lies beside the moved part, and goes on counting that (VmLck).
+    space.miscountedLockedPages += old.pageCount - pages;
     old.flags &= ~VM_LOCKED_MASK;
   }
   if (old.startVpn === fromVpn && old.pageCount === pages && old.object === null) {

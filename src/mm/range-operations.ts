@@ -219,7 +219,12 @@ export function lazyFreeRange(mm: MemoryManager, space: AddressSpace, firstVpn: 
       continue;
     }
     const pfn = pteToPfn(word);
-    if ((word & PTE_SPECIAL) !== 0 || frames.kind[pfn] !== FRAME_ANONYMOUS || frames.mapCount[pfn] !== 1) continue;
+    if ((word & PTE_SPECIAL) !== 0 || frames.kind[pfn] !== FRAME_ANONYMOUS) continue;
+    if (frames.mapCount[pfn] !== 1) {
+      // Others share it: this space no longer minds what becomes of the page, but it stays an ordinary one.
+      if ((frames.flags[pfn] & (FRAME_DIRTY | FRAME_SWAP_CACHE)) === 0) table.clearBitsQuietly(at, PTE_A | PTE_D);
+      continue;
+    }
     if ((frames.flags[pfn] & FRAME_SWAP_CACHE) !== 0) {
       if (swap.refsOf(frames.owner[pfn]) !== 0) continue;
       dropSwapCache(mm, pfn);
@@ -300,7 +305,11 @@ export function populateRange(mm: MemoryManager, area: Vma, firstVpn: number, en
   const done = write ? PTE_W : PTE_V | PTE_G;
   for (let vpn = firstVpn; vpn < endVpn; vpn++) {
     const word = table.read(table.find(vpn));
-    if (holdsFrame(word) && (word & done) !== 0) continue;
+    if (holdsFrame(word) && (word & done) !== 0) {
+      // FOLL_TOUCH: who asks for writing makes the page dirty.
+      if (write && (word & PTE_D) === 0) table.setBits(table.find(vpn), PTE_D);
+      continue;
+    }
     const result = forceFault(mm, space, vpn * 4096, write ? WRITE : READ);
     if (result !== FAULT_MINOR && result !== FAULT_MAJOR) return populateError(result);
   }

@@ -11,9 +11,10 @@ import { holdsFrame, PAGE_SIZE, PTE_A, PTE_D, pteToPfn, USER_END } from "../arch
 import type { Pfn } from "../util/brand.ts";
 import type { AddressSpace, FrameKey } from "./address-space.ts";
 import { FAULT_MAJOR, READ, USE_ACCESSED, WRITE } from "./contracts.ts";
-import { forceFault, handleFault } from "./fault.ts";
+import { forceFault, handleFault, unsharePage } from "./fault.ts";
+import { FRAME_ANONYMOUS, FRAME_DIRTY } from "./frame-table.ts";
 import { copyBytes } from "./io-cursor.ts";
-import { VM_MAYREAD, VM_MAYWRITE, VM_READ, VM_SHARED, VM_WRITE } from "./vma.ts";
+import { VM_IO, VM_MAYREAD, VM_MAYWRITE, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from "./vma.ts";
 
 /** The frame behind a user page after faulting it in, or 0 (no frame has number 0): the access fails. */
 function faultIn(space: AddressSpace, vpn: number, write: boolean): number {
@@ -227,6 +228,7 @@ export function accessRemote(
     const count = Math.min(buffer.length - done, bytesToPageEnd(user));
     const physical = pfn * PAGE_SIZE + (user % PAGE_SIZE);
     if (write) {
+      markWritten(space, pfn);
       space.mm.tlb.frameChanged(pfn as Pfn);
       copyBytes(buffer, done, bytes, physical, count);
     } else {
@@ -237,13 +239,26 @@ export function accessRemote(
   return done;
 }
 
-/** get_user_pages_remote() for one page: its frame, or 0. The checks are check_vma_flags(). */
+/** set_page_dirty_lock(): a page that was stored to without its page table's knowledge. */
+function markWritten(space: AddressSpace, pfn: number): void {
+  const { frames, objects } = space.mm;
+  if (frames.kind[pfn] === FRAME_ANONYMOUS) frames.flags[pfn] |= FRAME_DIRTY;
+  else objects.get(frames.owner[pfn])!.setDirty(pfn);
+}
+
+/**
+ * get_user_pages_remote() for one page: its frame, or 0. The checks are check_vma_flags(). Without force it is
+ * pin_user_pages_remote(): a page shared copy-on-write is not pinned for reading, the space gets its own copy first.
+ */
 function remoteFrame(space: AddressSpace, address: number, write: boolean, force: boolean): number {
-  const area = space.areas.find(address);
+  // A stack grows for a debugger, not for process_vm_readv.
+  const area = space.areas.find(address) ?? (force ? space.expandDown(address) : null);
   if (area === null) return 0;
   const vpn = Math.floor(address / PAGE_SIZE);
   const { flags } = area;
+  if (flags & (VM_IO | VM_PFNMAP)) return 0;
   if (flags & (write ? VM_WRITE : VM_READ)) {
+    if (!force && !write) unsharePage(space, vpn);
     return space.table.frameFor(vpn, write) || faultIn(space, vpn, write);
   }
   if (!force) return 0;

@@ -341,7 +341,7 @@ export class Model extends World {
     const short = (this.starved || this.deviceRefused) && (got < 0 || got <= expected);
     this.assert(got === expected || short, `write from memory: ${got}, expected ${expected}`);
     if (got > 0) to.oracle.write(offset, this.rangeBytes(process, base, got));
-    else if (offset > to.oracle.size) this.zeroOracleTail(to.oracle);
+    else if (offset > to.oracle.size && to.oracle.kind === "file") this.zeroOracleTail(to.oracle);
   }
 
   /** A write behind the end that moved nothing has zeroed the old tail all the same; it may. */

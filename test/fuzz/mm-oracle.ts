@@ -39,7 +39,9 @@ export class OracleObject {
   setSize(size: number): void {
     const edge = Math.min(this.size, size);
     const tail = edge % PAGE;
-    if (tail !== 0) this.pages.get((edge - tail) / PAGE)?.fill(0, tail);
+    // tmpfs leaves what a mapping stored behind the end when it grows.
+    const clears = this.kind === "file" || size <= this.size;
+    if (tail !== 0 && clears) this.pages.get((edge - tail) / PAGE)?.fill(0, tail);
     this.size = size;
     for (const index of this.pages.keys()) if (index >= this.pageCount) this.pages.delete(index);
   }
@@ -57,7 +59,7 @@ export class OracleObject {
   /** Growth by a write behind the end: the tail of the old last page is zeroed. */
   private setSizeKeeping(size: number): void {
     const tail = this.size % PAGE;
-    if (tail !== 0) this.pages.get((this.size - tail) / PAGE)?.fill(0, tail);
+    if (tail !== 0 && this.kind === "file") this.pages.get((this.size - tail) / PAGE)?.fill(0, tail);
     this.size = size;
   }
 

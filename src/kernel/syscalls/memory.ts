@@ -177,11 +177,15 @@ function copyVectors(t: Task, target: Task, mine: IoVector[], theirs: IoVector[]
       const count = Math.min(room, vector.length - offset, toPageEnd, chunk.length);
       const localAddress = mine[mineAt].base + mineOffset;
       const remoteAddress = vector.base + offset;
-      const [from, fromAddress, to, toAddress] = write
-        ? [t.space, localAddress, target.space, remoteAddress]
-        : [target.space, remoteAddress, t.space, localAddress];
-      const got = from.copyIn(fromAddress, chunk, 0, count);
-      const put = got > 0 ? to.copyOut(toAddress, chunk, 0, got) : 0;
+      const piece = chunk.subarray(0, count);
+      let put = 0;
+      if (write) {
+        const got = t.space.copyIn(localAddress, piece);
+        if (got > 0) put = target.space.accessRemote(remoteAddress, piece.subarray(0, got), true, false);
+      } else {
+        const got = target.space.accessRemote(remoteAddress, piece, false, false);
+        if (got > 0) put = t.space.copyOut(localAddress, piece, 0, got);
+      }
       copied += put;
       if (put < count) return copied > 0 ? copied : -EFAULT;
       offset += count;

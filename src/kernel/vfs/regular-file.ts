@@ -67,6 +67,10 @@ export class LimitedCursor implements IoCursor {
     this.left -= moved;
     return moved;
   }
+
+  mayTake(): boolean {
+    return this.left === 0 || this.inner.mayTake();
+  }
 }
 
 export class RegularFile extends OpenFile {
