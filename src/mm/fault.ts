@@ -399,9 +399,11 @@ export function unsharePage(space: AddressSpace, vpn: number): void {
   const mustCopy = () => {
     const word = space.table.read(space.table.find(vpn));
     if (!holdsFrame(word) || (word & PTE_SPECIAL) !== 0) return false;
-    return mm.frames.kind[pteToPfn(word)] === FRAME_ANONYMOUS && !isSoleOwner(mm, pteToPfn(word));
+    if (mm.frames.kind[pteToPfn(word)] !== FRAME_ANONYMOUS) return false;
+    return space.table.isShared(vpn) || !isSoleOwner(mm, pteToPfn(word));
   };
-  if (!mustCopy() || mm.reserveFor(space, 1) !== 0 || !mustCopy()) return;
+  if (!mustCopy() || mm.reserveFor(space, 2) !== 0 || !mustCopy()) return;
+  if (space.table.isShared(vpn)) space.table.unshareLeaf(vpn);
   const area = space.areas.findPage(vpn)!;
   const at = space.table.find(vpn);
   copyOnWrite(mm, space, area, vpn, at, pteToPfn(space.table.read(at)));
