@@ -53,6 +53,16 @@ export interface HartOptions {
   onReference?: (pfn: number, kind: number) => void;
 }
 
+export interface HartState {
+  readonly current: CpuContext | null;
+  readonly live: Int32Array;
+  readonly reservation: Int32Array;
+  readonly instructions: number;
+}
+
+/** The reserved address and the value that was read there, as layout.ts has them. */
+const RESERVATION_WORDS = 4;
+
 export class Hart {
   readonly memory: WebAssembly.Memory;
   readonly buffer: ArrayBuffer;
@@ -218,6 +228,29 @@ export class Hart {
   setStops(pfn: number, offsets: ReadonlySet<number> | null): void {
     this.dropCode(pfn);
     this.pool.setStops(pfn, offsets);
+  }
+
+  /** What of the hart belongs to the guest: registers, reservation, count. RAM and contexts are kept by others. */
+  save(): HartState {
+    return {
+      current: this.current,
+      live: this.live.slice(),
+      reservation: this.words.slice(RESERVATION / 4, RESERVATION / 4 + RESERVATION_WORDS),
+      instructions: this.retired,
+    };
+  }
+
+  /**
+   * Back to a state. Contexts have been put back by the caller, and every frame whose bytes changed was reported to
+   * tlb.frameChanged(); the TLB is emptied, as it is a cache.
+   */
+  restore(state: HartState): void {
+    this.current = state.current;
+    this.live.set(state.live);
+    this.words.set(state.reservation, RESERVATION / 4);
+    this.retired = state.instructions;
+    this.tlb.reset();
+    this.spaceId = this.rootPfn = -1;
   }
 
   /** One call of generated code. */

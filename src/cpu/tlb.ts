@@ -79,6 +79,15 @@ export class HartTlb {
     this.lastUse[bank] = 0;
   }
 
+  /** Every space loses its bank. */
+  reset(): void {
+    for (let bank = 0; bank < BANKS; bank++) this.clearBank(bank);
+    this.bankOf.clear();
+    this.spaceOf.fill(-1);
+    this.lastUse.fill(0);
+    this.words[BANK_POINTER / 4] = TLB;
+  }
+
   frameChanged(pfn: number): void {
     if (this.hasCode(pfn)) this.dropCode(pfn);
   }

@@ -112,6 +112,8 @@ export class Kernel {
    * with the instruction count it names a moment of a run.
    */
   turns = 0;
+  /** No further turn from this count on: replay stops at an exact moment. */
+  turnLimit = Number.POSITIVE_INFINITY;
   /** Set to leave step() at the next turn. */
   pausing = false;
   hooks: RunHooks | null = null;
@@ -188,7 +190,7 @@ export class Kernel {
    */
   step(budget: number): StepResult {
     let left = budget;
-    while (left > 0 && !this.pausing) {
+    while (left > 0 && !this.pausing && this.turns < this.turnLimit) {
       if (this.slice.task === null) {
         this.timers.run(this, this.clock.monotonicNs());
         const task = this.scheduler.next();

@@ -71,7 +71,7 @@ export function runSlice(k: Kernel, budget: number): number {
   const atStart = slice.left;
   const floor = atStart - budget;
   while (t.state === "running") {
-    if (k.pausing) return atStart - slice.left;
+    if (k.pausing || k.turns >= k.turnLimit) return atStart - slice.left;
     if (slice.isAtCall) {
       slice.isAtCall = false;
       k.turns++;

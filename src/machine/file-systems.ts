@@ -40,9 +40,10 @@ export function bootTask(k: Kernel): Task {
   return { kernel: k, credentials: ROOT_CREDENTIALS, fs: new FsContext(root, root, 0) } as unknown as Task;
 }
 
-export function mountFileSystems(k: Kernel, host: MachineHost, options: TreeOptions): void {
+/** `open`: a folder of the host by its path (MachineHost.openFolder). */
+export function mountFileSystems(k: Kernel, open: MachineHost["openFolder"], options: TreeOptions): void {
   const { vfs } = k;
-  const folder = host.openFolder(options.root);
+  const folder = open(options.root);
   const root = options.writable
     ? new BaseFs(vfs, folder, { writable: true, shared: false })
     : new OverlayFs(vfs, folder);
@@ -58,11 +59,11 @@ export function mountFileSystems(k: Kernel, host: MachineHost, options: TreeOpti
   mountAt(k, t, "/run", new TmpFs(vfs, "tmpfs", { mode: 0o755 }), quiet);
   ensureDirectory(k, t, "/run/lock", 0o1777);
   ensureDirectory(k, t, "/tmp", 0o1777);
-  for (const request of options.mounts ?? []) mountFolder(k, t, host, request);
+  for (const request of options.mounts ?? []) mountFolder(k, t, open, request);
 }
 
-function mountFolder(k: Kernel, t: Task, host: MachineHost, request: MountRequest): void {
-  const fs = new BaseFs(k.vfs, host.openFolder(request.host), { writable: !request.readOnly, shared: true });
+function mountFolder(k: Kernel, t: Task, open: MachineHost["openFolder"], request: MountRequest): void {
+  const fs = new BaseFs(k.vfs, open(request.host), { writable: !request.readOnly, shared: true });
   mountAt(k, t, request.guest, fs, MS_NODEV | (request.readOnly ? MS_RDONLY : 0));
 }
 

@@ -15,12 +15,14 @@ import {
   type WindowSize,
 } from "../kernel/tty/console.ts";
 import { adoptConsole, connectConsole } from "../kernel/tty/terminal-state.ts";
+import type { HostFiles } from "../kernel/vfs/host-files.ts";
 import type { OpenFile } from "../kernel/vfs/open-file.ts";
 import type { Path } from "../kernel/vfs/path.ts";
 import type { OvercommitMode } from "../mm/contracts.ts";
 import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
+import { HOST_FIELDS } from "./control/guest-state.ts";
 import { OutputTap } from "./control/output-tap.ts";
-import { type Advance, RunControl } from "./control/run-control.ts";
+import { type Advance, type Controllable, type ControlOptions, RunControl } from "./control/run-control.ts";
 import {
   bootTask,
   consoleFiles,
@@ -37,7 +39,7 @@ import { Inspector } from "./inspect/inspector.ts";
 import { Symbols } from "./inspect/symbols.ts";
 import { type MachineReport, type ProcessReport, reportMachine, reportProcess } from "./report.ts";
 import { parseSize } from "./sizes.ts";
-import { reportingSwap } from "./swap-log.ts";
+import { ReportingSwap } from "./swap-log.ts";
 
 export interface MachineOptions {
   /** Physical memory: "256M" (default) or bytes. */
@@ -59,6 +61,8 @@ export interface MachineOptions {
   /** Kernel messages, a line each (the out-of-memory killer speaks here). */
   log?: (line: string) => void;
   hostname?: string;
+  /** Whether hot code is translated (HartOptions.translate); changes speed, never results. */
+  translate?: boolean | "always";
   /** Hears of every page that an instruction touches (HartOptions.onReference); several times slower. */
   onReference?: (pfn: number, kind: number) => void;
 }
@@ -90,12 +94,16 @@ const MIN_MEMORY = 1 << 20;
 /** Longest uninterrupted sleep: a host timer has 31 bits of milliseconds. */
 const MAX_SLEEP_MS = 60_000;
 
-export class Machine {
+export class Machine implements Controllable {
   readonly host: MachineHost;
   readonly kernel: Kernel;
   private readonly swap: { close?(): void } | null;
+  readonly swapDevice: ReportingSwap | null;
   private looping: Promise<void> | null = null;
-  private readonly processes = new Map<number, MachineProcess>();
+  /** Running programs that the machine's user started, by pid, and all that were started. */
+  readonly guestLinks = { processes: new Map<number, MachineProcess>(), handles: [] as MachineProcess[] };
+  readonly folders: HostFiles[] = [];
+  private readonly options: MachineOptions;
   private readonly finalReports: ProcessReport[] = [];
   /** Keep a report of every process as it ends (Machine.report()). */
   keepReports = false;
@@ -109,24 +117,35 @@ export class Machine {
 
   constructor(options: MachineOptions, host: MachineHost) {
     this.host = host;
+    this.options = options;
     const ramBytes = sizeOption(options.memory ?? "256M", "memory");
     if (ramBytes < MIN_MEMORY) throw new HostError(`memory of ${ramBytes} bytes: at least 1M is needed`);
     const swapBytes = sizeOption(options.swap ?? 0, "swap");
     const swapDevice = swapBytes > 0 ? host.openSwap(swapBytes, options.swapFile ?? null) : null;
     this.swap = swapDevice;
     const swapLog = (line: string) => this.kernel.log(line);
+    this.swapDevice = swapDevice && new ReportingSwap(swapDevice, swapLog);
+    // What is said again when a run is repeated was said already.
+    const { strace, log } = options;
+    const once = (say: (line: string) => void) => (line: string) => {
+      if (!this.isRepeating) say(line);
+    };
     this.kernel = new Kernel({
-      hart: Hart.create({ ramBytes: ramBytes - (ramBytes % 4096), onReference: options.onReference }),
+      hart: Hart.create({
+        ramBytes: ramBytes - (ramBytes % 4096),
+        translate: options.translate,
+        onReference: options.onReference,
+      }),
       ramBytes: ramBytes - (ramBytes % 4096),
-      swapDevice: swapDevice && reportingSwap(swapDevice, swapLog),
+      swapDevice: this.swapDevice,
       policy: options.policy,
       overcommit: options.overcommit,
       overcommitRatio: options.overcommitRatio,
       seed: options.seed ?? null,
       clock: host.clock,
       entropy: (bytes) => host.entropy(bytes),
-      strace: options.strace ?? null,
-      log: options.log,
+      strace: strace ? once(strace) : null,
+      log: log && once(log),
       hostname: options.hostname,
     });
     this.kernel.beforeRelease = (task) => this.lastLook(task);
@@ -134,15 +153,52 @@ export class Machine {
     this.symbols = new Symbols(this.kernel.mm);
     this.inspect = new Inspector(this.kernel, this.symbols);
     this.events = new EventHub(this.kernel);
-    mountFileSystems(this.kernel, host, options);
+    const open = (path: string) => this.openFolder(path);
+    mountFileSystems(this.kernel, open, options);
+  }
+
+  private openFolder(path: string): HostFiles {
+    const files = this.host.openFolder(path);
+    this.folders.push(files);
+    return files;
   }
 
   /**
    * Run control. From the first call on the machine stands still until it is told to run; see docs/design/run-control.md.
    */
-  control(): RunControl {
-    this.runControl ??= new RunControl(this);
+  control(options: ControlOptions = {}): RunControl {
+    if (this.runControl === null) {
+      if (this.rewindRefusal === null)
+        for (const handle of this.guestLinks.handles) for (const tap of handle.taps) tap.keep();
+      this.runControl = new RunControl(this, options);
+    }
     return this.runControl;
+  }
+
+  /** Run control is there, and can go back. */
+  get canRewind(): boolean {
+    return this.runControl !== null && this.rewindRefusal === null;
+  }
+
+  /** Why there is no way back to an earlier moment, in one line; null: there is one, by way of control(). */
+  get rewindRefusal(): string | null {
+    const { options } = this;
+    if (options.seed === undefined || options.seed === null)
+      return "without a seed time comes from the host; give the machine one";
+    if (options.writable) return "what is written to the root folder itself cannot be taken back";
+    const mount = options.mounts?.find((request) => !request.readOnly);
+    if (mount) return `what is written to the mounted folder ${mount.host} cannot be taken back; mount it read-only`;
+    if (options.onReference) return "page references are being recorded";
+    return null;
+  }
+
+  /** What happens in the guest happened before. */
+  private get isRepeating(): boolean {
+    return this.runControl?.isRepeating ?? false;
+  }
+
+  courseChanged(): void {
+    for (const handle of this.guestLinks.handles) handle.forgetFuture();
   }
 
   /** Every physical frame, as typed arrays; inspect.frame(pfn) says who maps one. */
@@ -160,8 +216,25 @@ export class Machine {
    * ENOEXEC, ...) when it cannot be executed.
    */
   spawn(path: string, args: readonly string[] = [], request: SpawnRequest = {}): MachineProcess {
-    const environment = { ...DEFAULT_ENVIRONMENT, ...request.env };
+    if (this.runControl?.isAtWork)
+      throw new HostError("under run control a program is started while the machine is between two steps");
     const handle = new MachineProcess(this, request);
+    let failure: unknown = null;
+    const start = () => {
+      try {
+        this.start(handle, path, args, request);
+      } catch (error) {
+        if (!(error instanceof LinuxError)) throw error;
+        failure = error;
+      }
+    };
+    this.deliver(start, () => handle.fail(new HostError("the run took another course before this program started")));
+    if (failure !== null) throw failure;
+    return handle;
+  }
+
+  private start(handle: MachineProcess, path: string, args: readonly string[], request: SpawnRequest): void {
+    const environment = { ...DEFAULT_ENVIRONMENT, ...request.env };
     const { console, files } = handle.connect(this.kernel);
     const process = this.kernel.spawn({
       path,
@@ -174,9 +247,8 @@ export class Machine {
       },
     });
     handle.process = process;
-    this.processes.set(process.pid, handle);
-    this.wake();
-    return handle;
+    this.guestLinks.processes.set(process.pid, handle);
+    this.guestLinks.handles.push(handle);
   }
 
   /** Makes sure that the loop runs, and that it looks at the world at once. */
@@ -241,12 +313,13 @@ export class Machine {
   }
 
   private lastLook(task: Task): void {
-    if (this.keepReports && task.space.users === 1) this.finalReports.push(reportProcess(task));
+    if (this.keepReports && !this.isRepeating && task.space.users === 1) this.finalReports.push(reportProcess(task));
   }
 
   private ended(process: Process): void {
-    this.processes.get(process.pid)?.finished(process);
-    this.processes.delete(process.pid);
+    const { processes } = this.guestLinks;
+    if (!this.isRepeating) processes.get(process.pid)?.finished(process);
+    processes.delete(process.pid);
   }
 
   private async loop(): Promise<void> {
@@ -262,8 +335,8 @@ export class Machine {
     } catch (error) {
       // A programmer's error inside the machine: nothing can go on, and whoever waits for a program must hear of it.
       this.stopped = true;
-      for (const handle of this.processes.values()) handle.fail(error);
-      this.processes.clear();
+      for (const handle of this.guestLinks.processes.values()) handle.fail(error);
+      this.guestLinks.processes.clear();
     } finally {
       // In this very turn, not in a promise's callback: who learns that a program ended may start the next one before that runs.
       this.looping = null;
@@ -275,9 +348,9 @@ export class Machine {
   }
 
   /** Something from outside the guest happens to it: now, or between two turns of a controlled run. */
-  deliver(input: () => void): void {
+  deliver(input: () => void, undone?: () => void): void {
     if (this.runControl === null) input();
-    else this.runControl.deliver(input);
+    else this.runControl.deliver(input, undone);
     this.wake();
   }
 
@@ -311,8 +384,21 @@ export interface Completion {
   stderr: string;
 }
 
+const PROCESS_HOST_FIELDS: ReadonlySet<string> = new Set([
+  "machine",
+  "request",
+  "taps",
+  "output",
+  "errors",
+  "completion",
+  "failure",
+  "waiters",
+]);
+
 /** A program that the machine's user started. */
 export class MachineProcess {
+  /** All but the guest's side of it stays as it is when the guest is brought back in time. */
+  readonly [HOST_FIELDS] = PROCESS_HOST_FIELDS;
   process!: Process;
   private readonly machine: Machine;
   private readonly request: SpawnRequest;
@@ -336,7 +422,7 @@ export class MachineProcess {
   connect(kernel: Kernel): { console: ConsoleTty | null; files: (OpenFile | null)[] } {
     const { terminal, stdin } = this.request;
     if (terminal) {
-      this.console = connectConsole(kernel, this.tap(terminal.host), terminal.size);
+      this.console = connectConsole(kernel, this.tap(0, terminal.host), terminal.size);
       return { console: this.console, files: consoleFiles(kernel) };
     }
     this.input = new HostInputFile(kernel);
@@ -345,16 +431,27 @@ export class MachineProcess {
       this.input.end();
     }
     this.outputs = [
-      new HostOutputFile(kernel, this.tap(this.request.stdout ?? { write: (bytes) => void this.output.push(bytes) })),
-      new HostOutputFile(kernel, this.tap(this.request.stderr ?? { write: (bytes) => void this.errors.push(bytes) })),
+      new HostOutputFile(kernel, this.tap(0, this.request.stdout ?? collector(this.output))),
+      new HostOutputFile(kernel, this.tap(1, this.request.stderr ?? collector(this.errors))),
     ];
     return { console: null, files: [this.input, ...this.outputs] };
   }
 
-  private tap(host: ConsoleHost): OutputTap {
-    const tap = new OutputTap(host);
-    this.taps.push(tap);
-    return tap;
+  /** The tap of one output; the same one when the program is started again in a repeated run. */
+  private tap(index: number, host: ConsoleHost): OutputTap {
+    this.taps[index] ??= new OutputTap(host);
+    if (this.machine.canRewind) this.taps[index].keep();
+    this.taps[index].produced = 0;
+    return this.taps[index];
+  }
+
+  /** All that it wrote up to the present moment: to the terminal or standard output (0), to standard error (1). */
+  transcript(output: 0 | 1 = 0): Uint8Array {
+    return this.taps[output]?.transcript() ?? new Uint8Array(0);
+  }
+
+  forgetFuture(): void {
+    for (const tap of this.taps) tap.forgetFuture();
   }
 
   /** The areas of its address space as in /proc/PID/maps, each with its resident, shared, private and swapped pages. */
@@ -438,6 +535,21 @@ export class MachineProcess {
     for (const { reject } of this.waiters) reject(error);
     this.waiters = [];
   }
+}
+
+function collector(chunks: Uint8Array[]): ConsoleHost {
+  return {
+    write: (bytes) => void chunks.push(bytes),
+    rewound: (count) => {
+      let left = count;
+      const kept = chunks.splice(0).map((chunk) => {
+        const part = chunk.subarray(0, left);
+        left -= part.length;
+        return part;
+      });
+      chunks.push(...kept.filter((part) => part.length > 0));
+    },
+  };
 }
 
 function decode(chunks: readonly Uint8Array[]): string {

@@ -22,6 +22,8 @@ export interface ConsoleHost {
   write(bytes: Uint8Array): void;
   /** How many bytes it wants now; missing: any number. When it grows again, call roomGrew() of the file or terminal. */
   room?(): number;
+  /** The guest was brought back in time and went another way: only the first `count` bytes of what was written still hold. */
+  rewound?(count: number): void;
 }
 
 export interface WindowSize {

@@ -196,7 +196,7 @@ export class DevPtsFs extends FileSystem {
 
 class PtsDirectory extends Inode {
   private readonly terminals: ReadonlyMap<number, PtsEntry>;
-  private readonly nodes = new WeakMap<PtsEntry, PtsNode>();
+  private readonly nodes = new Map<PtsEntry, PtsNode>();
   private readonly ptmx: PtsNode;
 
   constructor(fs: FileSystem, terminals: ReadonlyMap<number, PtsEntry>) {
@@ -219,6 +219,7 @@ class PtsDirectory extends Inode {
   private nodeOf(entry: PtsEntry): PtsNode {
     let node = this.nodes.get(entry);
     if (node === undefined) {
+      for (const known of this.nodes.keys()) if (this.terminals.get(known.index) !== known) this.nodes.delete(known);
       node = new PtsNode(this.fs, S_IFCHR | (entry.mode & 0o777), entry.index + 3);
       node.rdev = makeDevice(PTS_MAJOR, entry.index);
       node.uid = entry.uid;

@@ -8,6 +8,7 @@ import type { EventHub } from "../inspect/events.ts";
 import type { Symbols } from "../inspect/symbols.ts";
 import type { CheckedCondition, StopReason } from "./conditions.ts";
 import { type FaultRecord, FaultRecorder } from "./fault-record.ts";
+import { type Moment, NEVER } from "./moment.ts";
 
 /** A run is left by run() as far from its limit as straight-line code could reach; the rest is run exactly. */
 const EXACT_RANGE = 20_000;
@@ -23,8 +24,12 @@ export class Conductor implements RunHooks {
   private readonly hub: EventHub;
   private readonly symbols: Symbols;
   private readonly recorder: FaultRecorder;
-  /** No instruction beyond this count is run. */
-  limit = Number.POSITIVE_INFINITY;
+  private limit: Moment = NEVER;
+  private exactRange = EXACT_RANGE;
+  /** The run went past its limit in straight-line code longer than the exact range, which has been widened. */
+  overshot = false;
+  /** Set: what would stop the run is told instead, and the run goes on. */
+  onMatch: ((reached: Reached, moment: Moment) => void) | null = null;
   private condition: CheckedCondition | null = null;
   /** Why the kernel was told to pause; null: it was not. */
   reached: Reached | null = null;
@@ -52,7 +57,7 @@ export class Conductor implements RunHooks {
   watch(condition: CheckedCondition | null): void {
     this.condition = condition;
     this.reached = null;
-    this.passed = this.kernel.hart.instructions;
+    this.passed = this.onMatch === null ? this.kernel.hart.instructions : -1;
     this.kernel.pausing = false;
     this.resolved.clear();
     if (condition === null || (condition.address === null && condition.symbol === null)) this.clearStops();
@@ -73,8 +78,26 @@ export class Conductor implements RunHooks {
     this.hub.listenWithin(wanted ? this.recorder : null);
   }
 
+  /** The run is left at this moment exactly. */
+  setLimit(limit: Moment): void {
+    const { kernel } = this;
+    this.limit = limit;
+    this.overshot = false;
+    kernel.turnLimit = kernel.hart.instructions >= limit.instructions ? limit.turns : Number.POSITIVE_INFINITY;
+  }
+
+  /** Where the run is to be left does not matter any more. */
+  clearLimit(): void {
+    this.limit = NEVER;
+    this.kernel.turnLimit = Number.POSITIVE_INFINITY;
+  }
+
   /** Leaves the kernel's step at its next turn. */
   stop(reason: StopReason, task: Task | null = this.kernel.scheduler.current, fault: FaultRecord | null = null): void {
+    if (this.onMatch !== null) {
+      this.onMatch({ reason, task, fault }, { instructions: this.kernel.hart.instructions, turns: this.kernel.turns });
+      return;
+    }
     if (this.reached !== null) return;
     this.reached = { reason, task, fault };
     this.kernel.pausing = true;
@@ -84,11 +107,8 @@ export class Conductor implements RunHooks {
 
   run(t: Task, fuel: number): ExitReason {
     const { hart } = this.kernel;
-    const room = this.limit - hart.instructions;
-    if (room <= 0) {
-      this.stop("instructions", t);
-      return EXIT_LIMIT;
-    }
+    const room = this.limit.instructions - hart.instructions;
+    if (room <= 0) return this.runAtLimit();
     const { condition } = this;
     if (condition !== null && (condition.address !== null || condition.symbol !== null)) {
       this.placeStops(t);
@@ -96,15 +116,41 @@ export class Conductor implements RunHooks {
         if (this.passed !== hart.instructions) {
           this.passed = hart.instructions;
           this.stop("address", t);
-          return EXIT_LIMIT;
+          if (this.onMatch === null) return EXIT_LIMIT;
         }
-        return this.stepOver();
+        return this.ended(this.stepOver());
       }
     }
-    const reason = room > EXACT_RANGE ? hart.run(Math.min(fuel, room - EXACT_RANGE)) : this.runExactly(fuel, room);
-    if (reason !== EXIT_STOP) return reason;
+    const { exactRange } = this;
+    const reason = room > exactRange ? hart.run(Math.min(fuel, room - exactRange)) : this.runExactly(fuel, room);
+    if (reason !== EXIT_STOP) return this.ended(reason);
     // The frame may be mapped at another address, or by another process: not what was asked for.
-    return this.isAtStop(t) ? EXIT_LIMIT : this.stepOver();
+    return this.isAtStop(t) ? EXIT_LIMIT : this.ended(this.stepOver());
+  }
+
+  /** Every instruction up to the limit has run; the turns that follow it before the limit retire none. */
+  private runAtLimit(): ExitReason {
+    const { kernel, limit } = this;
+    const { hart } = kernel;
+    kernel.turnLimit = limit.turns;
+    if (kernel.turns >= limit.turns) return EXIT_LIMIT;
+    const before = hart.instructions;
+    const reason = hart.runExactly(1);
+    if (hart.instructions !== before || reason === EXIT_STOP)
+      throw new Error(`replay left its course after ${before} instructions`);
+    return reason;
+  }
+
+  private ended(reason: ExitReason): ExitReason {
+    const { kernel, limit } = this;
+    const over = kernel.hart.instructions - limit.instructions;
+    if (over >= 0) kernel.turnLimit = limit.turns;
+    if (over > 0) {
+      this.overshot = true;
+      this.exactRange *= 64;
+      kernel.pausing = true;
+    }
+    return reason;
   }
 
   /** At most `room` instructions, ending like hart.run(fuel) where that comes first. */

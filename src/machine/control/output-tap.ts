@@ -1,6 +1,7 @@
 // Stands between the guest's output and its taker: counts what the guest produced, so that a run that is repeated delivers nothing
 // twice, and keeps what was said when, so that a terminal can be shown as it was at any moment.
 import type { ConsoleHost } from "../../kernel/tty/console.ts";
+import { HOST_FIELDS } from "./guest-state.ts";
 
 interface Chunk {
   /** Bytes produced before it. */
@@ -8,18 +9,29 @@ interface Chunk {
   bytes: Uint8Array;
 }
 
+const TAP_HOST_FIELDS: ReadonlySet<string> = new Set(["host", "delivered", "chunks", "keeps", "first"]);
+
 export class OutputTap implements ConsoleHost {
+  readonly [HOST_FIELDS] = TAP_HOST_FIELDS;
   private readonly host: ConsoleHost;
   /** Bytes the guest wrote: goes back and forth with the guest. */
   produced = 0;
-  /** Bytes given to the host: never goes back but for a new course of events (forget). */
+  /** Bytes given to the host: goes back only when the guest takes another course. */
   private delivered = 0;
   private readonly chunks: Chunk[] = [];
-  /** Under run control everything is taken at once, whatever the host has room for: a run must not depend on it. */
-  controlled = false;
+  private keeps = false;
+  /** Bytes produced before keep(). */
+  private first = 0;
 
   constructor(host: ConsoleHost) {
     this.host = host;
+  }
+
+  /** From now on everything is kept, and taken at once whatever room the host has: a run that is repeated must not depend on it. */
+  keep(): void {
+    if (this.keeps) return;
+    this.keeps = true;
+    this.first = this.delivered = this.produced;
   }
 
   write(bytes: Uint8Array): void {
@@ -28,33 +40,32 @@ export class OutputTap implements ConsoleHost {
     const known = this.delivered - from;
     if (known >= bytes.length) return;
     const fresh = known > 0 ? bytes.subarray(known) : bytes;
-    if (this.controlled) this.chunks.push({ from: from + Math.max(0, known), bytes: fresh });
+    if (this.keeps) this.chunks.push({ from: from + Math.max(0, known), bytes: fresh });
     this.delivered = this.produced;
     this.host.write(fresh);
   }
 
   room(): number {
-    return this.controlled ? Number.POSITIVE_INFINITY : (this.host.room?.() ?? Number.POSITIVE_INFINITY);
+    return this.keeps ? Number.POSITIVE_INFINITY : (this.host.room?.() ?? Number.POSITIVE_INFINITY);
   }
 
-  /** What the guest had written at the present moment, since run control began. */
+  /** What the guest has written up to the present moment, since keep(). */
   transcript(): Uint8Array {
-    const shown = this.chunks.filter((chunk) => chunk.from < this.produced);
-    const whole = new Uint8Array(shown.reduce((sum, c) => sum + Math.min(c.bytes.length, this.produced - c.from), 0));
-    let at = 0;
-    for (const { from, bytes } of shown) {
-      const part = bytes.subarray(0, this.produced - from);
-      whole.set(part, at);
-      at += part.length;
+    const { first, produced } = this;
+    const whole = new Uint8Array(Math.max(0, produced - first));
+    for (const { from, bytes } of this.chunks) {
+      if (from < produced) whole.set(bytes.subarray(0, produced - from), from - first);
     }
     return whole;
   }
 
-  /** From here on things go another way: what was produced later never happened. */
+  /** From here on things go another way: what was written later never was. */
   forgetFuture(): void {
+    if (this.delivered <= this.produced) return;
     while (this.chunks.length > 0 && this.chunks[this.chunks.length - 1].from >= this.produced) this.chunks.pop();
     const last = this.chunks[this.chunks.length - 1];
     if (last !== undefined) last.bytes = last.bytes.subarray(0, this.produced - last.from);
-    this.delivered = Math.min(this.delivered, this.produced);
+    this.delivered = this.produced;
+    this.host.rewound?.(this.produced);
   }
 }

@@ -1,44 +1,69 @@
-// Run control of one machine: run, pause, step, run to a condition. One operation is under way at a time; each resolves with the
-// event that ended it. How the kernel is made to stop is conductor.ts.
-import type { CpuContext } from "../../cpu/cpu-context.ts";
+// Run control of one machine: run, pause, step, run to a condition, go back. One operation is under way at a time; each resolves
+// with the event that ended it. How the kernel is made to stop is conductor.ts; how it gets back in time is time-travel.ts.
 import { requestedSyscall } from "../../kernel/dispatch.ts";
 import type { Kernel, StepResult } from "../../kernel/kernel.ts";
 import type { Task } from "../../kernel/task.ts";
-import { HostError } from "../host.ts";
+import type { HostFiles } from "../../kernel/vfs/host-files.ts";
+import { HostError, type MachineHost } from "../host.ts";
 import type { EventHub } from "../inspect/events.ts";
 import type { Symbols } from "../inspect/symbols.ts";
+import type { ReportingSwap } from "../swap-log.ts";
 import {
   type CheckedCondition,
   type Condition,
   checkCondition,
+  natural,
+  type StepUnit,
   type StopEvent,
   type StopReason,
 } from "./conditions.ts";
 import { Conductor, type Reached } from "./conductor.ts";
 import type { FaultKind, FaultRecord } from "./fault-record.ts";
+import { compareMoments, earlier, type Moment, NEVER } from "./moment.ts";
+import { TimeTravel } from "./time-travel.ts";
+import type { Timeline } from "./timeline.ts";
 
-export type ControlState = "paused" | "running" | "finished";
+export type ControlState = "paused" | "running" | "seeking" | "finished";
 
 /** What run control needs of the machine it belongs to. */
 export interface Controllable {
   readonly kernel: Kernel;
+  readonly host: MachineHost;
   readonly events: EventHub;
   readonly symbols: Symbols;
+  /** Folders of the host that the guest sees. */
+  readonly folders: readonly HostFiles[];
+  readonly swapDevice: ReportingSwap | null;
+  /** Objects that go back and forth with the guest, beside the kernel. */
+  readonly guestLinks: object;
+  /** Why the machine cannot be brought back to an earlier moment; null: it can. */
+  readonly rewindRefusal: string | null;
   /** Makes sure that the machine's loop runs. */
   wake(): void;
+  /** In the past something new happened: what the guest said later never was. */
+  courseChanged(): void;
+}
+
+export interface ControlOptions {
+  /** Host memory for going back, in bytes (default 768 MiB): the less, the longer steps into the far past take. */
+  historyBytes?: number;
 }
 
 /** What the loop of a machine is told: as Kernel.step(), or that there is nothing to do before the user says so. */
 export type Advance = StepResult | { readonly kind: "paused" };
 const PAUSED: Advance = { kind: "paused" };
+const RAN: Advance = { kind: "ran" };
 
 /** Faults kept for lastFaults(). */
 const MOST_FAULTS = 64;
+const HISTORY_BYTES = 768 << 20;
 
 interface Operation {
   /** A step: it ends also when nothing can run. */
   isStep: boolean;
-  /** What reaching the instruction limit is called. */
+  isTravel: boolean;
+  limit: Moment;
+  /** What reaching the limit is called. */
   limitReason: StopReason;
   resolve: (event: StopEvent) => void;
 }
@@ -47,28 +72,31 @@ export class RunControl {
   private readonly machine: Controllable;
   private readonly kernel: Kernel;
   private readonly conductor: Conductor;
+  /** null: this machine cannot be brought back. */
+  private readonly travel: TimeTravel | null;
   private operation: Operation | null = null;
   private readonly listeners = new Set<(event: StopEvent) => void>();
   private readonly faults: FaultRecord[] = [];
   private stopEvent: StopEvent;
-  /** Inputs that arrived while the kernel was at work: delivered at its next turn. */
+  /** Inputs that arrived while they could not be delivered. */
   private readonly waitingInputs: (() => void)[] = [];
   private isStepping = false;
 
-  constructor(machine: Controllable) {
+  constructor(machine: Controllable, options: ControlOptions = {}) {
     this.machine = machine;
     this.kernel = machine.kernel;
     this.conductor = new Conductor(machine.kernel, machine.events, machine.symbols);
     this.kernel.hooks = this.conductor;
-    this.conductor.onFault = (record) => {
-      this.faults.push(record);
-      if (this.faults.length > MOST_FAULTS) this.faults.shift();
-    };
+    this.conductor.onFault = (record) => this.keepFault(record);
+    this.travel =
+      machine.rewindRefusal === null
+        ? new TimeTravel(machine, this.conductor, options.historyBytes ?? HISTORY_BYTES)
+        : null;
     this.stopEvent = this.describe({ reason: "start", task: null, fault: null });
   }
 
   get state(): ControlState {
-    if (this.operation !== null) return "running";
+    if (this.operation !== null) return this.operation.isTravel ? "seeking" : "running";
     return this.stopEvent.reason === "finished" ? "finished" : "paused";
   }
 
@@ -81,6 +109,23 @@ export class RunControl {
     return this.kernel.hart.instructions;
   }
 
+  /** Why there is no way back, in one line; null: stepBack() and seek() work. */
+  get rewindRefusal(): string | null {
+    return this.machine.rewindRefusal;
+  }
+
+  /** The stretch of the run that can be sought: first and latest instruction count, and where whole states are kept. */
+  get history(): { first: number; latest: number; snapshots: number[]; bytes: number } {
+    const timeline = this.timeline;
+    if (timeline === null) return { first: this.instructions, latest: this.instructions, snapshots: [], bytes: 0 };
+    return {
+      first: timeline.first.instructions,
+      latest: Math.max(timeline.latest.instructions, this.instructions),
+      snapshots: timeline.snapshotMoments.map((moment) => moment.instructions),
+      bytes: timeline.bytes,
+    };
+  }
+
   /** Hears of every stop; returns the function that ends it. */
   onStop(listener: (event: StopEvent) => void): () => void {
     this.listeners.add(listener);
@@ -89,36 +134,68 @@ export class RunControl {
 
   /** Runs until pause() or the end of every process. */
   run(): Promise<StopEvent> {
-    return this.begin(null, Number.POSITIVE_INFINITY, "instructions", false);
+    return this.begin(null, NEVER, "instructions", false);
   }
 
   /** Stops the run at once; the operation under way resolves with the reason "pause". */
   pause(): void {
     if (this.operation === null) return;
-    if (this.isStepping) this.conductor.stop("pause");
+    if (this.operation.isTravel) this.travel?.abandon();
+    else if (this.isStepping) this.conductor.stop("pause");
     else this.finish({ reason: "pause", task: this.kernel.scheduler.current, fault: null });
   }
 
   /** One instruction (or `count`), of whichever thread is on the hart; faults on the way are served. */
   stepInstruction(count = 1): Promise<StopEvent> {
     if (!(Number.isSafeInteger(count) && count > 0)) throw new HostError(`${count} is not a number of steps`);
-    return this.begin(null, this.instructions + count, "instruction", true);
+    return this.begin(null, { instructions: this.instructions + count, turns: 0 }, "instruction", true);
   }
 
   /** To the next fault (of one of these kinds): stops when it has been served and its instruction is about to run again. */
   stepFault(kind?: FaultKind | readonly FaultKind[]): Promise<StopEvent> {
-    return this.begin(checkCondition({ fault: kind ?? true }), Number.POSITIVE_INFINITY, "instructions", true);
+    return this.begin(checkCondition({ fault: kind ?? true }), NEVER, "instructions", true);
   }
 
   /** To the next system call (of one of these names): stops before the kernel serves it. */
   stepSyscall(name?: string | readonly string[]): Promise<StopEvent> {
-    return this.begin(checkCondition({ syscall: name ?? true }), Number.POSITIVE_INFINITY, "instructions", true);
+    return this.begin(checkCondition({ syscall: name ?? true }), NEVER, "instructions", true);
   }
 
   /** Until the condition holds. Resolves earlier with "pause", "finished"; a machine that waits for input goes on waiting. */
   runTo(condition: Condition): Promise<StopEvent> {
     const checked = checkCondition(condition);
-    return this.begin(checked, checked.instructions, "instructions", false);
+    return this.begin(checked, { instructions: checked.instructions, turns: 0 }, "instructions", false);
+  }
+
+  /** To the latest moment before this one at which a step of the unit would have stopped. */
+  stepBack(unit: StepUnit = "instruction"): Promise<StopEvent> {
+    if (unit === "fault") return this.runBackTo({ fault: true });
+    if (unit === "syscall") return this.runBackTo({ syscall: true });
+    if (unit !== "instruction") throw new HostError(`"${unit}" is not instruction, fault or syscall`);
+    const travel = this.requireTravel();
+    return this.travelling((operation) => this.goTo(travel, operation, this.instructions - 1));
+  }
+
+  /** To the latest moment before this one at which the condition held; reason "beginning" (and at the first moment) if never. */
+  runBackTo(condition: Condition): Promise<StopEvent> {
+    const checked = checkCondition(condition);
+    const travel = this.requireTravel();
+    return this.travelling(async (operation) => {
+      if (checked.instructions !== Number.POSITIVE_INFINITY) {
+        if (checked.instructions < this.instructions) await this.goTo(travel, operation, checked.instructions);
+        else await this.goTo(travel, operation, -1);
+        return;
+      }
+      const found = await travel.searchBack(checked);
+      this.finish(found ?? { reason: "beginning", task: null, fault: null });
+    });
+  }
+
+  /** To the first moment at which so many instructions have been retired: back, or on beyond what has been run so far. */
+  seek(instructions: number): Promise<StopEvent> {
+    natural(instructions, "a count of instructions");
+    const travel = this.requireTravel();
+    return this.travelling((operation) => this.goTo(travel, operation, instructions));
   }
 
   /** Whether every fault is explained (lastFaults), not only those that a run stops at. Costs time per fault. */
@@ -131,17 +208,22 @@ export class RunControl {
     return this.faults;
   }
 
+  private keepFault(record: FaultRecord): void {
+    this.faults.push(record);
+    if (this.faults.length > MOST_FAULTS) this.faults.shift();
+  }
+
   private begin(
     condition: CheckedCondition | null,
-    limit: number,
+    limit: Moment,
     limitReason: StopReason,
     isStep: boolean,
   ): Promise<StopEvent> {
     if (this.operation !== null) throw new HostError("the machine is running: pause() it first");
     return new Promise((resolve) => {
-      this.operation = { isStep, limitReason, resolve };
-      this.conductor.limit = limit;
+      this.operation = { isStep, isTravel: false, limit, limitReason, resolve };
       this.conductor.watch(condition);
+      this.timeline?.resumed();
       this.machine.wake();
     });
   }
@@ -150,46 +232,126 @@ export class RunControl {
     const operation = this.operation as Operation;
     this.operation = null;
     this.conductor.watch(null);
+    this.conductor.clearLimit();
     const reason = reached.reason === "instructions" ? operation.limitReason : reached.reason;
     this.stopEvent = this.describe({ ...reached, reason });
+    for (const input of this.waitingInputs.splice(0)) input();
     operation.resolve(this.stopEvent);
     for (const listener of [...this.listeners]) listener(this.stopEvent);
   }
 
+  // --- back in time ---
+
+  private get timeline(): Timeline | null {
+    return this.travel?.timeline ?? null;
+  }
+
+  private requireTravel(): TimeTravel {
+    if (this.travel === null) throw new HostError(`cannot go back: ${this.machine.rewindRefusal}`);
+    if (this.operation !== null) throw new HostError("the machine is running: pause() it first");
+    return this.travel;
+  }
+
+  private travelling(journey: (operation: Operation) => Promise<void>): Promise<StopEvent> {
+    return new Promise((resolve, reject) => {
+      this.operation = { isStep: false, isTravel: true, limit: NEVER, limitReason: "seek", resolve };
+      this.conductor.watch(null);
+      journey(this.operation).catch((error) => {
+        this.operation = null;
+        reject(error);
+      });
+    });
+  }
+
+  private async goTo(travel: TimeTravel, operation: Operation, instructions: number): Promise<void> {
+    const { first, latest } = travel.timeline;
+    const target = { instructions, turns: 0 };
+    const isBefore = instructions < first.instructions;
+    if (!(await travel.goTo(isBefore ? first : earlier(target, latest)))) {
+      this.finish({ reason: "pause", task: null, fault: null });
+    } else if (compareMoments(travel.timeline.now, target) >= 0) {
+      this.finish({ reason: isBefore ? "beginning" : "seek", task: null, fault: null });
+    } else {
+      // Not been there yet: an ordinary run from here on.
+      operation.isTravel = false;
+      operation.limit = target;
+      travel.timeline.resumed();
+      this.machine.wake();
+    }
+  }
+
   // --- for the machine ---
 
-  /** Something from outside: applied between two turns of the kernel. */
-  deliver(input: () => void): void {
-    if (this.isStepping) {
-      this.waitingInputs.push(input);
+  /** What the kernel says and does now was said and done before. */
+  get isRepeating(): boolean {
+    return this.machine.events.repeating;
+  }
+
+  /** The kernel is at work: an input can only be queued. */
+  get isAtWork(): boolean {
+    return this.isStepping || this.operation?.isTravel === true;
+  }
+
+  /** Something from outside: applied between two turns of the kernel. `undone`: called when it never happened after all. */
+  deliver(input: () => void, undone: () => void = () => {}): void {
+    if (this.isAtWork) {
+      this.waitingInputs.push(() => this.deliver(input, undone));
       // Leave the step soon, so that what was delivered is not late.
-      this.kernel.pausing = true;
-    } else input();
+      if (this.isStepping) this.kernel.pausing = true;
+      return;
+    }
+    if (this.timeline?.record(input, undone)) this.machine.courseChanged();
+    input();
   }
 
   /** One turn of the machine's loop. */
   advance(budget: number): Advance {
-    if (this.operation === null) return PAUSED;
+    const { operation, timeline } = this;
+    if (operation === null || operation.isTravel) return PAUSED;
+    timeline?.deliverRecorded();
+    this.conductor.setLimit(timeline === null ? operation.limit : earlier(operation.limit, timeline.barrier));
+    this.machine.events.repeating = timeline?.isRepeating ?? false;
+    const result = this.step(budget);
+    timeline?.advanced();
+    this.machine.events.repeating = false;
+    const { reached } = this.conductor;
+    if (reached === null) this.kernel.pausing = false;
+    // Not been left yet, but an input waits: it is delivered here and now.
+    if (reached === null) for (const input of this.waitingInputs.splice(0)) input();
+    if (reached !== null) this.finish(reached);
+    else if (compareMoments(this.now, operation.limit) >= 0)
+      this.finish({ reason: "instructions", task: this.kernel.scheduler.current, fault: null });
+    else return this.rest(operation, result);
+    return PAUSED;
+  }
+
+  private step(budget: number): StepResult {
     this.isStepping = true;
-    let result: StepResult;
     try {
-      result = this.kernel.step(budget);
+      return this.kernel.step(budget);
     } finally {
       this.isStepping = false;
     }
-    for (const input of this.waitingInputs.splice(0)) input();
-    const { reached } = this.conductor;
-    if (reached !== null) {
-      this.finish(reached);
+  }
+
+  private rest(operation: Operation, result: StepResult): Advance {
+    if (result.kind === "ran") return result;
+    // An input that came here the first time is about to be delivered again.
+    const due = this.timeline?.barrier;
+    if (due !== undefined && compareMoments(due, this.now) === 0) return RAN;
+    if (result.kind === "finished") {
+      this.finish({ reason: "finished", task: null, fault: null });
       return PAUSED;
     }
-    this.kernel.pausing = false;
-    if (result.kind === "finished") this.finish({ reason: "finished", task: null, fault: null });
-    else if (result.kind === "idle" && this.operation.isStep && result.untilNs === Number.POSITIVE_INFINITY) {
+    if (operation.isStep && result.untilNs === Number.POSITIVE_INFINITY) {
       this.finish({ reason: "idle", task: null, fault: null });
       return PAUSED;
     }
     return result;
+  }
+
+  private get now(): Moment {
+    return { instructions: this.kernel.hart.instructions, turns: this.kernel.turns };
   }
 
   private describe({ reason, task, fault }: Reached): StopEvent {
@@ -212,9 +374,8 @@ export class RunControl {
   }
 
   private describeCall(t: Task): NonNullable<StopEvent["syscall"]> {
-    const registers: CpuContext = t.registers;
     const number = requestedSyscall(t);
     const name = this.kernel.syscalls.names[number] ?? `${number}`;
-    return { name, args: [0, 1, 2, 3, 4, 5].map((i) => registers.getX(10 + i)) };
+    return { name, args: [0, 1, 2, 3, 4, 5].map((i) => t.registers.getX(10 + i)) };
   }
 }

@@ -86,6 +86,8 @@ export class EventHub implements MmTracer, KernelObserver {
   private inner: MmTracer | null = null;
   /** While the machine is brought back to a moment it has been at, nobody is told. */
   silent = false;
+  /** While what happens has been heard already, a recorder is not told again. */
+  repeating = false;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -109,6 +111,14 @@ export class EventHub implements MmTracer, KernelObserver {
     };
   }
 
+  /** Stays in front of the tracer that is there, so that it is not told again what is repeated. */
+  guardRecorder(): void {
+    if (this.kernel.mm.tracer === null) return;
+    this.stays = true;
+    this.install();
+  }
+  private stays = false;
+
   /** Sets or takes away run control's own listener. */
   listenWithin(tracer: MmTracer | null): void {
     this.inner = tracer;
@@ -126,7 +136,7 @@ export class EventHub implements MmTracer, KernelObserver {
   }
 
   private remove(): void {
-    if (!this.installed) return;
+    if (!this.installed || this.stays) return;
     this.installed = false;
     if (this.kernel.mm.tracer === this) this.kernel.mm.tracer = this.behind;
     this.behind = null;
@@ -135,9 +145,8 @@ export class EventHub implements MmTracer, KernelObserver {
 
   event(code: number, spaceId: number, vpn: number, pfn: number, detail: number): void {
     this.inner?.event(code, spaceId, vpn, pfn, detail);
-    if (this.silent) return;
-    this.behind?.event(code, spaceId, vpn, pfn, detail);
-    if (this.listeners.size === 0) return;
+    if (!this.repeating) this.behind?.event(code, spaceId, vpn, pfn, detail);
+    if (this.silent || this.listeners.size === 0) return;
     // A page read by read(2) is no fault.
     const isFault = code <= LAST_FAULT_ROW && spaceId !== 0;
     const types = TYPES[code] ?? (code <= LAST_FAULT_ROW ? FAULT : []);
