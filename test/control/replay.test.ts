@@ -8,7 +8,9 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { Machine, type MachineOptions, type MachineProcess, type StopEvent } from "../../src/host/node/index.ts";
-import { encodeChunk, TraceRecorder } from "../../src/trace/recorder.ts";
+import { MachineTraceSource } from "../../src/machine/index.ts";
+import { eventBlock } from "../../src/trace/binary-trace.ts";
+import { TraceRecorder } from "../../src/trace/recorder.ts";
 import { Prng } from "../../src/util/prng.ts";
 import { announceSkip, hasCompiler, Scratch } from "../support/guest.ts";
 import { stateHash } from "./state-hash.ts";
@@ -19,16 +21,8 @@ afterAll(() => scratch.remove());
 
 function record(machine: Machine): () => Buffer {
   const chunks: Uint8Array[] = [];
-  const { hart, scheduler } = machine.kernel;
-  const clock = {
-    get instructions() {
-      return hart.instructions;
-    },
-    get currentTask() {
-      return scheduler.current?.tid ?? 0;
-    },
-  };
-  const recorder = new TraceRecorder(clock, (chunk) => void chunks.push(encodeChunk(chunk)));
+  const source = new MachineTraceSource(machine.kernel);
+  const recorder = new TraceRecorder(source, (chunk) => void chunks.push(eventBlock(chunk)));
   machine.kernel.mm.tracer = recorder;
   return () => {
     recorder.finish();

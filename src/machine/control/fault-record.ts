@@ -77,6 +77,8 @@ export interface FaultRecord {
   before: DecodedPte;
   after: DecodedPte;
   area: { start: number; end: number; permissions: string; name: string; kind: "anonymous" | "file" | "shmem" } | null;
+  /** The leaf page table was shared since a fork, and the process got a copy of it. */
+  tableCopied: boolean;
   /** A stack grew down to the address: pages it grew by. */
   grownPages: number;
   /** The object asked, the page of it, and whether that was in the page cache. */
@@ -212,6 +214,7 @@ export class FaultRecorder implements FaultWatcher, MmTracer {
       before,
       after,
       area: area === null ? null : describe(space, area),
+      tableCopied: tableOf(walk) !== 0 && tableOf(walk) !== tableOf(walkPageTable(space, address)),
       grownPages: grown,
       object: this.objectOf(begun, area, vpn),
       frame: this.frameOf(before, after, result),
@@ -306,6 +309,12 @@ export class FaultRecorder implements FaultWatcher, MmTracer {
     const kind = owners.length > 0 ? "anonymous" : "shmem";
     return { pfn, kind, writtenOut: true, slot, object: null, owners };
   }
+}
+
+/** Frame of the leaf table that a walk reached, or 0. */
+function tableOf({ levels }: PageWalk): number {
+  const last = levels[levels.length - 1];
+  return last.level === 0 ? last.tableFrame : 0;
 }
 
 function describe(space: AddressSpace, area: Vma): NonNullable<FaultRecord["area"]> {

@@ -58,8 +58,8 @@ export interface FrameInfo {
   mapCount: number;
   /** File or shmem frames: the object and the page of it. */
   object: { id: number; name: string; pageIndex: number } | null;
-  /** Page tables: of which space, from which address on, of which level (2: root). */
-  table: { spaceId: number; pid: number; firstAddress: number; level: number } | null;
+  /** Page tables: of which space, from which address on, of which level (2: root), and who uses it (several after fork). */
+  table: { spaceId: number; pid: number; firstAddress: number; level: number; users: number[] } | null;
   mappings: FrameMapping[];
 }
 
@@ -88,10 +88,16 @@ export function describeFrame(k: Kernel, pfn: number): FrameInfo {
             pid: pids.get(frames.owner[pfn]) ?? 0,
             firstAddress: frames.index[pfn] * PAGE_SIZE,
             level: frames.policyWord[pfn],
+            users: tableUsers(mm, pfn).map((id) => pids.get(id) ?? 0),
           }
         : null,
     mappings: kind >= F.FRAME_ANONYMOUS ? frameMappings(mm, pfn, pids) : [],
   };
+}
+
+/** Ids of the spaces that use a page-table frame. */
+function tableUsers(mm: MemoryManager, table: number): number[] {
+  return mm.sharedTables.usersOf(table)?.map((space) => space.id) ?? [mm.frames.owner[table]];
 }
 
 function frameMappings(mm: MemoryManager, pfn: number, pids: ReadonlyMap<number, number>): FrameMapping[] {
@@ -100,8 +106,10 @@ function frameMappings(mm: MemoryManager, pfn: number, pids: ReadonlyMap<number,
   const mappings: FrameMapping[] = [];
   for (let i = 0; i < count; i++) {
     const pte = rmap.found[i];
-    const spaceId = rmap.spaceIdOf(pte);
-    mappings.push({ spaceId, pid: pids.get(spaceId) ?? 0, address: rmap.vpnOf(pte) * PAGE_SIZE, pteAddress: pte * 8 });
+    for (const spaceId of tableUsers(mm, rmap.tableOf(pte))) {
+      const address = rmap.vpnOf(pte) * PAGE_SIZE;
+      mappings.push({ spaceId, pid: pids.get(spaceId) ?? 0, address, pteAddress: pte * 8 });
+    }
   }
   return mappings;
 }

@@ -51,7 +51,7 @@ function fillArea(space: AddressSpace, area: Vma, from: number, to: number, into
         into.fill(absent, vpn - firstVpn, stop - firstVpn);
         vpn = stop - 1;
       }
-    } else into[vpn - firstVpn] = statePresent(space, area, word);
+    } else into[vpn - firstVpn] = statePresent(space, area, at, word);
   }
 }
 
@@ -60,17 +60,18 @@ function absentObjectPage(area: Vma, vpn: number): number {
   return entry > 0 ? PAGE_CACHED : entry < 0 ? PAGE_SWAPPED : PAGE_UNTOUCHED;
 }
 
-function statePresent(space: AddressSpace, area: Vma, word: number): number {
+function statePresent(space: AddressSpace, area: Vma, at: number, word: number): number {
   if (isSwapEntry(word)) return PAGE_SWAPPED;
   if (!holdsFrame(word)) return PAGE_UNTOUCHED;
   const accessed = (word & PTE_A) !== 0 ? PAGE_ACCESSED : 0;
   if ((word & PTE_SPECIAL) !== 0) return PAGE_ZERO | accessed;
-  const { flags, mapCount } = space.mm.frames;
+  const { flags, mapCount, rmapHead } = space.mm.frames;
   const pfn = pteToPfn(word);
   const copies = (area.flags & (VM_MAYSHARE | VM_WRITE)) === VM_WRITE && (word & PTE_W) === 0;
   let state = (copies ? PAGE_COPY_ON_WRITE : PAGE_RESIDENT) | accessed;
   if ((word & PTE_D) !== 0 || (flags[pfn] & FRAME_DIRTY) !== 0) state |= PAGE_DIRTY;
-  if (mapCount[pfn] > 1) state |= PAGE_SHARED;
+  // A page table that was shared at fork maps its pages in several spaces with one entry.
+  if (mapCount[pfn] > 1 || rmapHead[at >>> 12] !== 0) state |= PAGE_SHARED;
   if ((area.flags & VM_LOCKED) !== 0) state |= PAGE_LOCKED;
   if ((word & PTE_W) !== 0) state |= PAGE_WRITABLE;
   return state;
