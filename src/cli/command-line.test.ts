@@ -4,6 +4,7 @@ import { type CliContext, runCommandLine } from "./command-line.ts";
 import type { CurveOptions } from "./commands/curve.ts";
 import type { QuizOptions } from "./commands/quiz.ts";
 import { defaultRunOptions, RUN_OPTIONS, type RunOptions } from "./commands/run-options.ts";
+import type { UiOptions } from "./commands/ui.ts";
 import type { TraceOptions } from "./commands/trace.ts";
 import { formatSize, parseSize } from "./sizes.ts";
 
@@ -15,6 +16,7 @@ interface Result {
   curve?: CurveOptions;
   trace?: TraceOptions;
   quiz?: QuizOptions;
+  ui?: UiOptions;
 }
 
 async function faultline(...argv: string[]): Promise<Result> {
@@ -46,6 +48,11 @@ async function faultline(...argv: string[]): Promise<Result> {
     },
     quiz: async (options) => {
       result.quiz = options;
+      return 0;
+    },
+    ui: async (options, ui) => {
+      result.options = options;
+      result.ui = ui;
       return 0;
     },
   };
@@ -87,6 +94,7 @@ describe("help", () => {
     ["curve", "--help"],
     ["trace", "--help"],
     ["quiz", "--help"],
+    ["ui", "--help"],
   ])("%s %s", async (...argv) => {
     const { status, out, err } = await faultline(...argv.filter(Boolean));
     expect([status, err]).toEqual([0, ""]);

@@ -11,6 +11,7 @@ import { addInstallCommand } from "./commands/install.ts";
 import { addQuizCommand, type QuizAction } from "./commands/quiz.ts";
 import { addProgramCommand, normaliseOptionalValues, type RunAction } from "./commands/run.ts";
 import { RUN_OPTIONS } from "./commands/run-options.ts";
+import { addUiCommand, UI_OPTIONS, type UiAction } from "./commands/ui.ts";
 import { addTraceCommand, type TraceAction } from "./commands/trace.ts";
 import { HELP_WIDTH } from "./help-width.ts";
 
@@ -24,6 +25,7 @@ export interface CliContext {
   curve: CurveAction;
   trace: TraceAction;
   quiz: QuizAction;
+  ui: UiAction;
 }
 
 /** Runs one command line (without node and script). Resolves with the exit status; never throws for a user's mistake. */
@@ -33,7 +35,7 @@ export async function runCommandLine(argv: readonly string[], context: CliContex
     status = result;
   });
   try {
-    await program.parseAsync(normaliseOptionalValues(argv, { run: RUN_OPTIONS, curve: CURVE_OPTIONS }), {
+    await program.parseAsync(normaliseOptionalValues(argv, { run: RUN_OPTIONS, ui: UI_OPTIONS, curve: CURVE_OPTIONS }), {
       from: "user",
     });
     return status;
@@ -67,6 +69,7 @@ function buildProgram(context: CliContext, finished: (status: number) => void): 
       "(128+N if signal N killed it). Sizes take K, M, G.",
   };
   addProgramCommand(program, about, context.run, finished);
+  addUiCommand(program, context.ui, finished);
   addCurveCommand(program, context.curve, finished);
   addTraceCommand(program, context.trace, finished);
   addInstallCommand(program, context.installEnvironment, context.stdout, finished);

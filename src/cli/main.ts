@@ -24,6 +24,7 @@ function processContext(): CliContext {
     run: async (options) => (await import("./commands/run-program.ts")).runProgram(options),
     curve: async (options, curve) => (await import("./commands/curve-program.ts")).curveProgram(options, curve),
     trace: async (options) => (await import("./commands/trace-file.ts")).summariseTraceFile(options),
+    ui: async (options, ui) => (await import("./commands/ui-program.ts")).uiProgram(options, ui),
     quiz: async (options) => (await import("./commands/quiz-run.ts")).runQuiz(options),
     demo: async () => (await import("./commands/demo.ts")).runDemo(),
   };

@@ -85,6 +85,11 @@ export class Session {
     }
   }
 
+  /** Ends the program as kill(2) would. */
+  kill(signal: number): void {
+    this.running?.process.kill(signal);
+  }
+
   /** Stops the machine, if there is one. */
   async close(): Promise<void> {
     const running = this.running;

@@ -147,6 +147,7 @@ async function faultline(
     curve: () => Promise.resolve(0),
     trace: () => Promise.resolve(0),
     quiz: () => Promise.resolve(0),
+    ui: () => Promise.resolve(0),
   });
   return { status, out, err };
 }

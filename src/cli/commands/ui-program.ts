@@ -5,17 +5,17 @@ import { serveUi } from "../../host/node/ui-server.ts";
 import { Session } from "../../session/session.ts";
 import { CliError } from "../cli-error.ts";
 import type { RunOptions } from "./run-options.ts";
-import { makeMachine, openOutputs, start } from "./run-program.ts";
+import { makeMachine, start } from "./run-program.ts";
 import type { UiOptions } from "./ui.ts";
 
 const PAGE_FOLDER = fileURLToPath(new URL("../../web", import.meta.url));
 const DEFAULT_SEED = 1;
 const SIGINT_STATUS = 130;
+const SIGKILL = 9;
 
 export async function uiProgram(options: RunOptions, { port, paused }: UiOptions): Promise<number> {
   const seeded = { ...options, seed: options.seed ?? DEFAULT_SEED };
   const machine = await makeMachine(seeded);
-  const outputs = openOutputs(machine, seeded);
   // Before the page: a program that is not there is a matter of the command line.
   const session = new Session(async (_launch, terminal) => spawn(machine, seeded, terminal), false);
   let failure: unknown = null;
@@ -38,13 +38,14 @@ export async function uiProgram(options: RunOptions, { port, paused }: UiOptions
     status = code;
     process.stderr.write(`faultline: the program ended with status ${code}; Ctrl-C ends the page\n`);
   };
+  const timer = options.timeoutSeconds === null ? undefined : setTimeout(() => session.kill(SIGKILL), options.timeoutSeconds * 1000);
   await new Promise<void>((resolve) => {
     process.once("SIGINT", resolve);
     process.once("SIGTERM", resolve);
   });
+  clearTimeout(timer);
   await server.close();
   await session.close();
-  outputs.finish();
   return status;
 
   function spawn(made: Machine, run: RunOptions, terminal: SpawnRequest) {

@@ -19,6 +19,8 @@ export type UiAction = (options: RunOptions, ui: UiOptions) => Promise<number>;
 let given: UiOptions = { port: 0, paused: false };
 
 const MOST_PORT = 65535;
+/** What the page shows anyway. */
+const HIDDEN = ["report", "trace"];
 
 export const UI_OPTIONS: readonly OptionRow[] = [
   {
@@ -37,7 +39,7 @@ export const UI_OPTIONS: readonly OptionRow[] = [
       given.paused = true;
     },
   },
-  ...RUN_OPTIONS,
+  ...RUN_OPTIONS.filter((row) => !HIDDEN.includes(row.name)),
 ];
 
 export function addUiCommand(program: Command, action: UiAction, finished: (status: number) => void): Command {

@@ -1,0 +1,17 @@
+// What the next look at the machine must contain: only what is on the screen.
+import type { LookRequest } from "../session/protocol.ts";
+import { selection, shownPid, tab, visibleCells } from "./state.ts";
+
+export function lookRequest(): LookRequest {
+  const pid = shownPid.value;
+  return {
+    processes: true,
+    frames: true,
+    objects: tab.value === "objects",
+    swap: tab.value === "swap",
+    pid,
+    tlb: tab.value === "tlb",
+    cells: visibleCells.value.filter((cells) => cells.pid === pid),
+    object: tab.value === "objects" ? selection.value.object : null,
+  };
+}

@@ -1,0 +1,162 @@
+// Physical memory: every frame by its kind. Hovering a frame tells who maps it; choosing one selects its page everywhere.
+import { computed, signal } from "@preact/signals";
+import type { FrameInfo } from "../../machine/inspect/index.ts";
+import { FRAME_CLASSES } from "../../view/page-classes.ts";
+import { bytes, count, hex, shortName } from "../../view/format.ts";
+import { frameAt, frameCell, type FrameLayout, layOutFrames } from "../../view/frame-layout.ts";
+import { ask, selectFrame } from "../client.ts";
+import { Canvas, type CanvasSize, inks } from "../canvas.tsx";
+import { FRAME_WORDS, frameColour } from "../palette.ts";
+import * as state from "../state.ts";
+import { Legend } from "./legend.tsx";
+
+const PADDING_PX = 8;
+const size = signal<CanvasSize>({ width: 600, height: 200 });
+const hovered = signal<{ x: number; y: number; pfn: number; info: FrameInfo | null } | null>(null);
+const total = computed(() => state.started.value?.totalFrames ?? 0);
+const layout = computed(() =>
+  layOutFrames(total.value, size.value.width - 2 * PADDING_PX, size.value.height - 2 * PADDING_PX),
+);
+
+export function FramesPanel() {
+  const figures = state.look.value?.answer.figures.frames;
+  const entries = FRAME_CLASSES.filter(({ name }) => name !== "reserved").map(({ name, label, about }) => ({
+    label,
+    about,
+    colour: frameColour(state.theme.value, name),
+  }));
+  return (
+    <section class="panel frames" aria-label="Physical memory">
+      <h2>
+        Physical memory
+        <span class="dim">
+          {figures ? `${count(figures.total)} frames, ${count(figures.free)} free (${bytes(figures.free * 4096)})` : ""}
+          {layout.value.framesPerCell > 1 ? `, a cell is ${layout.value.framesPerCell} frames` : ""}
+        </span>
+      </h2>
+      <Legend entries={entries} />
+      <div class="canvas-place">
+        <Canvas
+          label="Frames of physical memory"
+          className="fill"
+          version={[state.look.value, state.selection.value, state.theme.value, size.value]}
+          paint={paint}
+          onResize={(now) => {
+            size.value = now;
+          }}
+          onPoint={(x, y) => {
+            const pfn = frameUnder(x, y);
+            if (pfn >= 0) void selectFrame(pfn);
+          }}
+          onHover={hover}
+          onLeave={() => {
+            hovered.value = null;
+          }}
+          onKey={onKey}
+        />
+        <Tip />
+      </div>
+    </section>
+  );
+}
+
+const frameUnder = (x: number, y: number): number => frameAt(layout.value, total.value, x - PADDING_PX, y - PADDING_PX);
+
+function hover(x: number, y: number): void {
+  const pfn = frameUnder(x, y);
+  if (pfn < 0) {
+    hovered.value = null;
+    return;
+  }
+  const known = hovered.value?.pfn === pfn ? hovered.value.info : null;
+  hovered.value = { x, y, pfn, info: known };
+  if (known !== null) return;
+  ask({ ask: "frame", pfn }).then(
+    (info) => {
+      if (hovered.value?.pfn === pfn) hovered.value = { ...hovered.value, info };
+    },
+    () => {},
+  );
+}
+
+const MOST_LINES = 8;
+
+function Tip() {
+  const tip = hovered.value;
+  if (tip === null) return null;
+  const right = tip.x > size.value.width / 2;
+  const place = { bottom: `${size.value.height - tip.y + 10}px`, [right ? "right" : "left"]: `${right ? size.value.width - tip.x : tip.x}px` };
+  return (
+    <div class="tip" style={place}>
+      {describeFrame(tip.pfn, tip.info)}
+    </div>
+  );
+}
+
+export function describeFrame(pfn: number, info: FrameInfo | null): string {
+  if (info === null) return `frame ${pfn}`;
+  const lines = [`frame ${pfn}: ${info.kind}${info.dirty ? ", dirty" : ""}${info.locked ? ", locked" : ""}`];
+  if (info.object !== null) lines.push(`page ${info.object.pageIndex} of ${shortName(info.object.name) || "shared memory"}`);
+  const names = new Map(state.look.value?.answer.processes?.map(({ pid, name }) => [pid, name]) ?? []);
+  for (const { pid, address } of info.mappings.slice(0, MOST_LINES))
+    lines.push(`${pid} ${names.get(pid) ?? ""} at ${hex(address)}`);
+  if (info.mappings.length > MOST_LINES) lines.push(`and ${info.mappings.length - MOST_LINES} more`);
+  return lines.join("\n");
+}
+
+function onKey(event: KeyboardEvent): void {
+  const { columns, framesPerCell } = layout.value;
+  const steps: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+  const step = steps[event.key];
+  if (step === undefined) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const pfn = (state.selection.value.pfn ?? 0) + step * framesPerCell;
+  if (pfn >= 0 && pfn < total.value) void selectFrame(pfn);
+}
+
+function paint(context: CanvasRenderingContext2D): void {
+  const columns = state.look.peek()?.answer.frames;
+  if (!columns) return;
+  const { cellPx } = layout.value;
+  context.save();
+  context.translate(PADDING_PX, PADDING_PX);
+  paintCells(context, columns.kind, layout.value);
+  const { pfn } = state.selection.peek();
+  if (pfn !== null) {
+    const ink = inks();
+    const { x, y } = frameCell(layout.value, pfn);
+    context.strokeStyle = ink.text;
+    context.lineWidth = 2;
+    context.strokeRect(x - 1.5, y - 1.5, cellPx + 2, cellPx + 2);
+    context.strokeStyle = ink.accent;
+    context.lineWidth = 1.5;
+    context.strokeRect(x - 3.5, y - 3.5, cellPx + 6, cellPx + 6);
+  }
+  context.restore();
+}
+
+/** Kinds in the order of what a cell of several frames shows. */
+const RANK = [0, 1, 6, 5, 3, 2, 4];
+
+function paintCells(context: CanvasRenderingContext2D, kind: Uint8Array, { columns, rows, cellPx, framesPerCell }: FrameLayout): void {
+  const image = new ImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer);
+  const words = FRAME_WORDS[state.theme.peek()];
+  for (let cell = 0, pfn = 0; pfn < kind.length; cell++, pfn += framesPerCell) {
+    let shown = kind[pfn];
+    for (let i = 1; i < framesPerCell && pfn + i < kind.length; i++)
+      if (RANK[kind[pfn + i]] > RANK[shown]) shown = kind[pfn + i];
+    pixels[cell] = words[shown];
+  }
+  const scratch = new OffscreenCanvas(columns, rows);
+  scratch.getContext("2d")!.putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(scratch, 0, 0, columns * cellPx, rows * cellPx);
+  if (cellPx < 4) return;
+  context.fillStyle = inks().line;
+  context.globalAlpha = 0.5;
+  for (let row = 1; row <= rows; row++) context.fillRect(0, row * cellPx - 0.5, columns * cellPx, 0.5);
+  for (let column = 1; column <= columns; column++) context.fillRect(column * cellPx - 0.5, 0, 0.5, rows * cellPx);
+  context.globalAlpha = 1;
+}

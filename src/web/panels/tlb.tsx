@@ -1,0 +1,58 @@
+// What the TLB holds of the process shown.
+import { hex } from "../../view/format.ts";
+import { selectPage } from "../client.ts";
+import * as state from "../state.ts";
+
+const MOST_ROWS = 400;
+const LETTERS = { read: "r", write: "w", execute: "x" } as const;
+
+export function TlbPanel() {
+  const entries = state.look.value?.answer.tlb ?? null;
+  const pid = state.shownPid.value;
+  if (entries === null || pid === null) return <p class="hint">No process is shown.</p>;
+  const pages = new Map<number, { pfn: number; letters: string }>();
+  for (const { address, pfn, access } of entries) {
+    const row = pages.get(address) ?? { pfn, letters: "" };
+    row.letters += LETTERS[access];
+    pages.set(address, row);
+  }
+  const rows = [...pages].sort(([a], [b]) => a - b);
+  return (
+    <>
+      <h3>TLB of process {pid}</h3>
+      <p class="dim">
+        {entries.length} translations of {rows.length} pages. An entry is a permission: only what it allows goes without a walk.
+      </p>
+      <table data-testid="tlb">
+        <thead>
+          <tr>
+            <th class="name">page</th>
+            <th>frame</th>
+            <th>may</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.slice(0, MOST_ROWS).map(([address, { pfn, letters }]) => (
+            <tr
+              key={address}
+              aria-selected={address / 4096 === state.selection.value.vpn}
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: rows are chosen by keyboard, too
+              tabIndex={0}
+              onClick={() => selectPage(pid, address / 4096)}
+              onKeyDown={(event) => event.key === "Enter" && selectPage(pid, address / 4096)}
+            >
+              <td class="name">
+                <code>{hex(address, 10)}</code>
+              </td>
+              <td>{pfn}</td>
+              <td>
+                <code>{letters}</code>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {rows.length > MOST_ROWS && <p class="hint">and {rows.length - MOST_ROWS} more</p>}
+    </>
+  );
+}
