@@ -4,7 +4,6 @@ import { defineConfig } from "vite";
 export default defineConfig({
   root: "src/web",
   base: "./",
-  esbuild: false,
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: "../../dist/web",

@@ -4,8 +4,8 @@ import { type CliContext, runCommandLine } from "./command-line.ts";
 import type { CurveOptions } from "./commands/curve.ts";
 import type { QuizOptions } from "./commands/quiz.ts";
 import { defaultRunOptions, RUN_OPTIONS, type RunOptions } from "./commands/run-options.ts";
-import type { UiOptions } from "./commands/ui.ts";
 import type { TraceOptions } from "./commands/trace.ts";
+import type { UiOptions } from "./commands/ui.ts";
 import { formatSize, parseSize } from "./sizes.ts";
 
 interface Result {

@@ -11,8 +11,8 @@ import { addInstallCommand } from "./commands/install.ts";
 import { addQuizCommand, type QuizAction } from "./commands/quiz.ts";
 import { addProgramCommand, normaliseOptionalValues, type RunAction } from "./commands/run.ts";
 import { RUN_OPTIONS } from "./commands/run-options.ts";
-import { addUiCommand, UI_OPTIONS, type UiAction } from "./commands/ui.ts";
 import { addTraceCommand, type TraceAction } from "./commands/trace.ts";
+import { addUiCommand, UI_OPTIONS, type UiAction } from "./commands/ui.ts";
 import { HELP_WIDTH } from "./help-width.ts";
 
 /** What the commands work on; tests replace it. */
@@ -35,9 +35,12 @@ export async function runCommandLine(argv: readonly string[], context: CliContex
     status = result;
   });
   try {
-    await program.parseAsync(normaliseOptionalValues(argv, { run: RUN_OPTIONS, ui: UI_OPTIONS, curve: CURVE_OPTIONS }), {
-      from: "user",
-    });
+    await program.parseAsync(
+      normaliseOptionalValues(argv, { run: RUN_OPTIONS, ui: UI_OPTIONS, curve: CURVE_OPTIONS }),
+      {
+        from: "user",
+      },
+    );
     return status;
   } catch (error) {
     return statusOf(error, context);

@@ -1,12 +1,16 @@
 // The session behind a page: owns a machine with run control, answers the page's questions, passes the terminal on. Knows neither
 // sockets nor workers: messages come in by receive() and go out by `send`.
-import { HostError, type Machine, type MachineProcess, type SpawnRequest } from "../machine/index.ts";
+
 import type { RunControl } from "../machine/control/index.ts";
+import { HostError, type Machine, type MachineProcess, type SpawnRequest } from "../machine/index.ts";
 import { lookAt } from "./look.ts";
 import type { ClientMessage, ControlCommand, LaunchRequest, Question, ServerMessage, Started } from "./protocol.ts";
 
 /** Makes a machine and starts a program on the terminal given. Throws with one clear line when that cannot be done. */
-export type Launcher = (launch: LaunchRequest, terminal: SpawnRequest) => Promise<{ machine: Machine; process: MachineProcess }>;
+export type Launcher = (
+  launch: LaunchRequest,
+  terminal: SpawnRequest,
+) => Promise<{ machine: Machine; process: MachineProcess }>;
 
 const VERSION = "0.1.0";
 const TERMINAL = { columns: 80, rows: 24 };
@@ -52,8 +56,8 @@ export class Session {
   receive(message: ClientMessage, reply: (message: ServerMessage) => void): void {
     switch (message.type) {
       case "launch":
-        if (!this.canLaunch) return reply({ type: "failed", message: "this session runs one program, given when it began" });
-        void this.launch(message.launch);
+        if (this.canLaunch) void this.launch(message.launch);
+        else reply({ type: "failed", message: "this session runs one program, given when it began" });
         return;
       case "input":
         if (typeof message.text === "string") this.running?.process.write(message.text);
@@ -170,7 +174,10 @@ export class Session {
 
   /** Begins what was asked for; its end is told by "stopped". */
   private obey(control: RunControl, command: ControlCommand): void {
-    if (command.do === "pause") return control.pause();
+    if (command.do === "pause") {
+      control.pause();
+      return;
+    }
     this.start(control, command).catch((error) => this.tell({ type: "failed", message: lineOf(error) }));
   }
 

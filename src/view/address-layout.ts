@@ -70,7 +70,18 @@ export function layOutAreas(areas: readonly Extent[], widthPx: number, zoom: Zoo
     const labelTop = top;
     const cellsTop = labelTop + LABEL_PX;
     const bottom = cellsTop + rows * zoom.cellPx;
-    blocks.push({ index, firstVpn: start / PAGE_SIZE, pages, pagesPerCell, cells, rows, labelTop, cellsTop, bottom, gapBytes });
+    blocks.push({
+      index,
+      firstVpn: start / PAGE_SIZE,
+      pages,
+      pagesPerCell,
+      cells,
+      rows,
+      labelTop,
+      cellsTop,
+      bottom,
+      gapBytes,
+    });
     top = bottom + SPACE_PX;
     before = end;
   }
@@ -106,7 +117,9 @@ export function pageAt(layout: AddressLayout, x: number, y: number): { block: Ar
 
 /** Rectangle of the cell that shows a page, or null. */
 export function cellOf(layout: AddressLayout, vpn: number): { x: number; y: number; block: AreaBlock } | null {
-  const block = layout.blocks.find((candidate) => vpn >= candidate.firstVpn && vpn < candidate.firstVpn + candidate.pages);
+  const block = layout.blocks.find(
+    (candidate) => vpn >= candidate.firstVpn && vpn < candidate.firstVpn + candidate.pages,
+  );
   if (block === undefined) return null;
   const cell = Math.floor((vpn - block.firstVpn) / block.pagesPerCell);
   return {

@@ -19,10 +19,15 @@ export const count = (value: number): string => String(Math.round(value)).replac
 
 /** "12.3 M" instructions. */
 export function compact(value: number): string {
-  for (const [unit, size] of [["G", 1e9], ["M", 1e6], ["k", 1e3]] as const)
+  for (const [unit, size] of [
+    ["G", 1e9],
+    ["M", 1e6],
+    ["k", 1e3],
+  ] as const)
     if (value >= size) return `${(value / size).toFixed(value >= 100 * size ? 0 : 1)} ${unit}`;
   return String(Math.round(value));
 }
 
 /** The last part of a path; other names as they are. */
-export const shortName = (name: string): string => (name.startsWith("/") ? name.slice(name.lastIndexOf("/") + 1) : name);
+export const shortName = (name: string): string =>
+  name.startsWith("/") ? name.slice(name.lastIndexOf("/") + 1) : name;

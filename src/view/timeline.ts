@@ -53,5 +53,12 @@ export class Timeline {
 /** Totals from the counters of /proc/vmstat. */
 export function totalsOf(counters: Readonly<Record<string, number>>): Totals {
   const { pgfault = 0, pgmajfault = 0, pswpin = 0, pswpout = 0, pgsteal = 0, pgcopy = 0 } = counters;
-  return { minor: pgfault - pgmajfault, major: pgmajfault, copies: pgcopy, evicted: pgsteal, swapIn: pswpin, swapOut: pswpout };
+  return {
+    minor: pgfault - pgmajfault,
+    major: pgmajfault,
+    copies: pgcopy,
+    evicted: pgsteal,
+    swapIn: pswpin,
+    swapOut: pswpout,
+  };
 }

@@ -21,12 +21,19 @@ const TAB_PANELS = { page: PagePanel, fault: FaultPanel, objects: ObjectsPanel, 
 
 export function App() {
   useEffect(() => {
+    const allow = (event: DragEvent) => event.preventDefault();
     addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
+    addEventListener("dragover", allow);
+    addEventListener("drop", drop);
+    return () => {
+      removeEventListener("keydown", onKey);
+      removeEventListener("dragover", allow);
+      removeEventListener("drop", drop);
+    };
   }, []);
   const Side = TAB_PANELS[state.tab.value];
   return (
-    <div class="page" onDragOver={(event) => event.preventDefault()} onDrop={drop}>
+    <div class="page">
       <Toolbar />
       <main>
         <div class="left">

@@ -22,7 +22,18 @@ interface Props {
   onResize?: (size: CanvasSize) => void;
 }
 
-export function Canvas({ label, paint, version, className, height, onPoint, onHover, onLeave, onKey, onResize }: Props) {
+export function Canvas({
+  label,
+  paint,
+  version,
+  className,
+  height,
+  onPoint,
+  onHover,
+  onLeave,
+  onKey,
+  onResize,
+}: Props) {
   const element = useRef<HTMLCanvasElement>(null);
   const latest = useRef(paint);
   latest.current = paint;
@@ -48,9 +59,7 @@ export function Canvas({ label, paint, version, className, height, onPoint, onHo
     });
   };
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: version says when to paint
   useEffect(repaint, [version]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once for the element
   useEffect(() => {
     const canvas = element.current!;
     const observer = new ResizeObserver(() => {
@@ -68,7 +77,6 @@ export function Canvas({ label, paint, version, className, height, onPoint, onHo
       ref={element}
       class={className}
       style={height === undefined ? undefined : { height: `${height}px` }}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys move the selection in it
       tabIndex={0}
       role="img"
       aria-label={label}

@@ -1,5 +1,12 @@
 // Speaks with the session: turns questions into promises, and what comes unasked into state. Decides when to look at the machine.
-import type { Answers, ClientMessage, ControlCommand, LaunchRequest, Question, ServerMessage } from "../session/protocol.ts";
+import type {
+  Answers,
+  ClientMessage,
+  ControlCommand,
+  LaunchRequest,
+  Question,
+  ServerMessage,
+} from "../session/protocol.ts";
 import { Timeline, totalsOf } from "../view/timeline.ts";
 import { type Link, openLink } from "./link.ts";
 import { lookRequest } from "./look-request.ts";
@@ -72,34 +79,40 @@ function receive(message: ServerMessage): void {
       state.canLaunch.value = message.canLaunch;
       state.started.value = message.started;
       state.connection.value = "";
-      return lookSoon();
+      break;
     case "started":
       state.started.value = message.started;
       state.ended.value = null;
-      return lookSoon();
+      break;
     case "output":
-      return write(message.bytes);
+      write(message.bytes);
+      return;
     case "rewound":
       write(null);
-      return write(message.bytes);
+      write(message.bytes);
+      return;
     case "stopped":
       state.stop.value = message.stop;
       state.stopped(message.stop);
-      return lookSoon();
+      break;
     case "ended":
       state.ended.value = { code: message.code, signal: message.signal };
-      return lookSoon();
+      break;
     case "failed":
       state.failure.value = message.message;
       return;
-    case "answer":
-    case "refused": {
-      const entry = waiting.get(message.id);
-      waiting.delete(message.id);
-      if (message.type === "answer") entry?.resolve(message.answer as never);
-      else entry?.reject(new Error(message.message));
-    }
+    default:
+      settle(message);
+      return;
   }
+  lookSoon();
+}
+
+function settle(message: Extract<ServerMessage, { type: "answer" | "refused" }>): void {
+  const entry = waiting.get(message.id);
+  waiting.delete(message.id);
+  if (message.type === "answer") entry?.resolve(message.answer as never);
+  else entry?.reject(new Error(message.message));
 }
 
 /** Looks at the machine now, or as soon as the look under way is done. */

@@ -72,6 +72,20 @@ export const FRAME_WORDS: Record<Theme, Uint32Array> = {
 };
 
 export const SERIES_COLOURS: Record<Theme, Record<string, string>> = {
-  light: { minor: "#56b4e9", major: "#d55e00", copies: "#e69f00", evicted: "#495057", swapIn: "#009e73", swapOut: "#cc79a7" },
-  dark: { minor: "#63bdf0", major: "#ff7a3c", copies: "#f0a818", evicted: "#adb5bd", swapIn: "#12b386", swapOut: "#d98bb6" },
+  light: {
+    minor: "#56b4e9",
+    major: "#d55e00",
+    copies: "#e69f00",
+    evicted: "#495057",
+    swapIn: "#009e73",
+    swapOut: "#cc79a7",
+  },
+  dark: {
+    minor: "#63bdf0",
+    major: "#ff7a3c",
+    copies: "#f0a818",
+    evicted: "#adb5bd",
+    swapIn: "#12b386",
+    swapOut: "#d98bb6",
+  },
 };

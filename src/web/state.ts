@@ -1,7 +1,7 @@
 // What the page knows and shows, as signals. Changed by client.ts (what the session says) and by the panels (what the user wants).
 import { signal } from "@preact/signals";
-import type { FrameInfo, PageWalk } from "../machine/inspect/index.ts";
 import type { StopEvent } from "../machine/control/index.ts";
+import type { FrameInfo, PageWalk } from "../machine/inspect/index.ts";
 import type { CellsRequest, Look, LookRequest, Started } from "../session/protocol.ts";
 import { DEFAULT_ZOOM } from "../view/address-layout.ts";
 
@@ -73,5 +73,11 @@ export function stopped(event: StopEvent): void {
   if (fault === null) return;
   tab.value = "fault";
   shownPid.value = fault.pid;
-  selection.value = { ...NOTHING, pid: fault.pid, vpn: fault.vpn, pfn: fault.frame?.pfn ?? null, object: fault.object?.id ?? null };
+  selection.value = {
+    ...NOTHING,
+    pid: fault.pid,
+    vpn: fault.vpn,
+    pfn: fault.frame?.pfn ?? null,
+    object: fault.object?.id ?? null,
+  };
 }

@@ -38,7 +38,10 @@ export async function uiProgram(options: RunOptions, { port, paused }: UiOptions
     status = code;
     process.stderr.write(`faultline: the program ended with status ${code}; Ctrl-C ends the page\n`);
   };
-  const timer = options.timeoutSeconds === null ? undefined : setTimeout(() => session.kill(SIGKILL), options.timeoutSeconds * 1000);
+  const timer =
+    options.timeoutSeconds === null
+      ? undefined
+      : setTimeout(() => session.kill(SIGKILL), options.timeoutSeconds * 1000);
   await new Promise<void>((resolve) => {
     process.once("SIGINT", resolve);
     process.once("SIGTERM", resolve);

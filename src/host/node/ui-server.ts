@@ -96,18 +96,25 @@ function connect(session: Session, page: WebSocket): void {
 function answer(request: IncomingMessage, response: ServerResponse, folder: string, token: string): void {
   const path = pathOf(request);
   const isPage = path === "/" || path === "/index.html";
-  if (!isLocal(request) || (isPage && !isAllowed(request, token))) return refuse(response, 403, "wrong or missing token");
-  if (request.method !== "GET" && request.method !== "HEAD") return refuse(response, 405, "only GET");
-  const name = normalize(decodeURIComponent(isPage ? "/index.html" : path));
-  const file = join(folder, name);
-  if (!file.startsWith(folder + sep) || !existsSync(file)) return refuse(response, 404, "no such file");
+  const refusal = refusalOf(request, isPage, token);
+  if (refusal !== null) {
+    refuse(response, ...refusal);
+    return;
+  }
+  const file = join(folder, normalize(isPage ? "/index.html" : path));
   try {
+    if (!file.startsWith(folder + sep)) throw new Error("outside of the page's folder");
     const bytes = readFileSync(file);
     response.writeHead(200, { ...HEADERS, "Content-Type": TYPES[extname(file)] ?? "application/octet-stream" });
     response.end(request.method === "HEAD" ? undefined : bytes);
   } catch {
     refuse(response, 404, "no such file");
   }
+}
+
+function refusalOf(request: IncomingMessage, isPage: boolean, token: string): [number, string] | null {
+  if (!isLocal(request) || (isPage && !isAllowed(request, token))) return [403, "wrong or missing token"];
+  return request.method === "GET" || request.method === "HEAD" ? null : [405, "only GET"];
 }
 
 function refuse(response: ServerResponse, status: number, why: string): void {

@@ -38,9 +38,7 @@ effect(() => {
   const pid = state.shownPid.value;
   const shown = blocksBetween(layout.value, scrolled.value, scrolled.value + size.value.height);
   const wanted: CellsRequest[] =
-    pid === null
-      ? []
-      : shown.map(({ firstVpn, pages, pagesPerCell }) => ({ pid, firstVpn, pages, pagesPerCell }));
+    pid === null ? [] : shown.map(({ firstVpn, pages, pagesPerCell }) => ({ pid, firstVpn, pages, pagesPerCell }));
   const before = state.visibleCells.peek();
   if (JSON.stringify(before) === JSON.stringify(wanted)) return;
   state.visibleCells.value = wanted;
@@ -51,7 +49,6 @@ export function AddressSpacePanel() {
   const scroller = useRef<HTMLDivElement>(null);
   const selection = state.selection.value;
   // What was selected elsewhere comes into sight.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: when another page is selected
   useEffect(() => {
     const cell = selection.vpn === null ? null : cellOf(layout.peek(), selection.vpn);
     const element = scroller.current;
@@ -107,7 +104,15 @@ export function AddressSpacePanel() {
           <Canvas
             label="Pages of the address space"
             className="fill"
-            version={[state.look.value, selection, scrolled.value, state.theme.value, state.zoom.value, size.value, state.frame.value]}
+            version={[
+              state.look.value,
+              selection,
+              scrolled.value,
+              state.theme.value,
+              state.zoom.value,
+              size.value,
+              state.frame.value,
+            ]}
             paint={paint}
             onResize={(now) => {
               size.value = now;
@@ -171,7 +176,11 @@ function hover(x: number, y: number): void {
   const cell = (found.vpn - found.block.firstVpn) / found.block.pagesPerCell;
   const what = cells === null ? "" : PAGE_CLASSES[PAGE_CLASS_TABLE[cells[cell]]].label;
   const several = found.block.pagesPerCell > 1 ? ` (${found.block.pagesPerCell} pages)` : "";
-  hovered.value = { x, y, text: `${hex(found.vpn * 4096)}${several}\n${shortName(area.name) || "anonymous"} ${area.permissions}\n${what}` };
+  hovered.value = {
+    x,
+    y,
+    text: `${hex(found.vpn * 4096)}${several}\n${shortName(area.name) || "anonymous"} ${area.permissions}\n${what}`,
+  };
 }
 
 const ARROWS: Readonly<Record<string, [number, number]>> = {
@@ -197,7 +206,8 @@ function cellsOf(block: AreaBlock): Uint8Array | null {
   const look = state.look.peek();
   if (look === null) return null;
   const i = look.request.cells.findIndex(
-    (cells) => cells.firstVpn === block.firstVpn && cells.pages === block.pages && cells.pagesPerCell === block.pagesPerCell,
+    (cells) =>
+      cells.firstVpn === block.firstVpn && cells.pages === block.pages && cells.pagesPerCell === block.pagesPerCell,
   );
   const cells = look.answer.cells[i];
   return cells === undefined || cells.length === 0 ? null : cells;
@@ -215,7 +225,12 @@ function paint(context: CanvasRenderingContext2D, { width, height }: CanvasSize)
   context.restore();
 }
 
-function paintLabel(context: CanvasRenderingContext2D, block: AreaBlock, width: number, ink: ReturnType<typeof inks>): void {
+function paintLabel(
+  context: CanvasRenderingContext2D,
+  block: AreaBlock,
+  width: number,
+  ink: ReturnType<typeof inks>,
+): void {
   const area = areas.value[block.index];
   context.textBaseline = "middle";
   const y = block.labelTop + LABEL_PX / 2;
@@ -273,7 +288,9 @@ function paintGrid(context: CanvasRenderingContext2D, block: AreaBlock, columns:
 function paintSelection(context: CanvasRenderingContext2D, ink: ReturnType<typeof inks>): void {
   const pid = state.shownPid.peek();
   const { vpn, pid: owner } = state.selection.peek();
-  const mapped = (state.frame.peek()?.mappings ?? []).filter((mapping) => mapping.pid === pid).map(({ address }) => address / 4096);
+  const mapped = (state.frame.peek()?.mappings ?? [])
+    .filter((mapping) => mapping.pid === pid)
+    .map(({ address }) => address / 4096);
   const { cellPx } = layout.value;
   for (const page of new Set([...mapped, ...(vpn !== null && owner === pid ? [vpn] : [])])) {
     const cell = cellOf(layout.value, page);

@@ -13,9 +13,7 @@ export function FaultPanel() {
     return (
       <>
         <Stopped />
-        <p class="hint">
-          Stop at a fault to have it explained: from the address to the instruction that runs again.
-        </p>
+        <p class="hint">Stop at a fault to have it explained: from the address to the instruction that runs again.</p>
         <button type="button" data-testid="next-fault" onClick={() => command({ do: "step", unit: "fault" })}>
           Go to the next fault
         </button>
@@ -69,7 +67,7 @@ function Story({ fault }: { fault: FaultRecord }) {
       </p>
       <div class="group">
         <button type="button" onClick={() => setTold(1)} title="From the beginning">
-          ⏮
+          |◂
         </button>
         <button type="button" onClick={() => step(-1)} disabled={told === 1}>
           ◂

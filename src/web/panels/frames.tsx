@@ -1,11 +1,11 @@
 // Physical memory: every frame by its kind. Hovering a frame tells who maps it; choosing one selects its page everywhere.
 import { computed, signal } from "@preact/signals";
 import type { FrameInfo } from "../../machine/inspect/index.ts";
-import { FRAME_CLASSES } from "../../view/page-classes.ts";
 import { bytes, count, hex, shortName } from "../../view/format.ts";
-import { frameAt, frameCell, type FrameLayout, layOutFrames } from "../../view/frame-layout.ts";
-import { ask, selectFrame } from "../client.ts";
+import { type FrameLayout, frameAt, frameCell, layOutFrames } from "../../view/frame-layout.ts";
+import { FRAME_CLASSES } from "../../view/page-classes.ts";
 import { Canvas, type CanvasSize, inks } from "../canvas.tsx";
+import { ask, selectFrame } from "../client.ts";
 import { FRAME_WORDS, frameColour } from "../palette.ts";
 import * as state from "../state.ts";
 import { Legend } from "./legend.tsx";
@@ -85,7 +85,10 @@ function Tip() {
   const tip = hovered.value;
   if (tip === null) return null;
   const right = tip.x > size.value.width / 2;
-  const place = { bottom: `${size.value.height - tip.y + 10}px`, [right ? "right" : "left"]: `${right ? size.value.width - tip.x : tip.x}px` };
+  const place = {
+    bottom: `${size.value.height - tip.y + 10}px`,
+    [right ? "right" : "left"]: `${right ? size.value.width - tip.x : tip.x}px`,
+  };
   return (
     <div class="tip" style={place}>
       {describeFrame(tip.pfn, tip.info)}
@@ -96,7 +99,8 @@ function Tip() {
 export function describeFrame(pfn: number, info: FrameInfo | null): string {
   if (info === null) return `frame ${pfn}`;
   const lines = [`frame ${pfn}: ${info.kind}${info.dirty ? ", dirty" : ""}${info.locked ? ", locked" : ""}`];
-  if (info.object !== null) lines.push(`page ${info.object.pageIndex} of ${shortName(info.object.name) || "shared memory"}`);
+  if (info.object !== null)
+    lines.push(`page ${info.object.pageIndex} of ${shortName(info.object.name) || "shared memory"}`);
   const names = new Map(state.look.value?.answer.processes?.map(({ pid, name }) => [pid, name]) ?? []);
   for (const { pid, address } of info.mappings.slice(0, MOST_LINES))
     lines.push(`${pid} ${names.get(pid) ?? ""} at ${hex(address)}`);
@@ -106,7 +110,12 @@ export function describeFrame(pfn: number, info: FrameInfo | null): string {
 
 function onKey(event: KeyboardEvent): void {
   const { columns, framesPerCell } = layout.value;
-  const steps: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+  const steps: Readonly<Record<string, number>> = {
+    ArrowLeft: -1,
+    ArrowRight: 1,
+    ArrowUp: -columns,
+    ArrowDown: columns,
+  };
   const step = steps[event.key];
   if (step === undefined) return;
   event.preventDefault();
@@ -139,7 +148,11 @@ function paint(context: CanvasRenderingContext2D): void {
 /** Kinds in the order of what a cell of several frames shows. */
 const RANK = [0, 1, 6, 5, 3, 2, 4];
 
-function paintCells(context: CanvasRenderingContext2D, kind: Uint8Array, { columns, rows, cellPx, framesPerCell }: FrameLayout): void {
+function paintCells(
+  context: CanvasRenderingContext2D,
+  kind: Uint8Array,
+  { columns, rows, cellPx, framesPerCell }: FrameLayout,
+): void {
   const image = new ImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer);
   const words = FRAME_WORDS[state.theme.peek()];

@@ -15,15 +15,8 @@ const KEYS = [
 
 export function Help() {
   return (
-    <div
-      class="veil"
-      onClick={() => {
-        state.helpShown.value = false;
-      }}
-      onKeyDown={() => {}}
-      role="presentation"
-    >
-      <div class="dialog" role="dialog" aria-label="Help">
+    <div class="veil" role="dialog" aria-label="Help">
+      <div class="dialog">
         <h2>Keys</h2>
         <dl class="keys">
           {KEYS.map(([keys, about]) => (
@@ -37,9 +30,21 @@ export function Help() {
         </dl>
         <h2>What is shown</h2>
         <p>
-          Every cell of the address space is a page, every cell of physical memory a frame of 4 KiB. What you choose in one view is
-          marked in all others. A run is reproducible: step back, drag the moment at the top, or run again, and see the same.
+          Every cell of the address space is a page, every cell of physical memory a frame of 4 KiB. What you choose in
+          one view is marked in all others. A run is reproducible: step back, drag the moment at the top, or run again,
+          and see the same.
         </p>
+        <div class="group end">
+          <button
+            type="button"
+            class="primary"
+            onClick={() => {
+              state.helpShown.value = false;
+            }}
+          >
+            Close
+          </button>
+        </div>
       </div>
     </div>
   );

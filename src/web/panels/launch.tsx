@@ -5,9 +5,16 @@ import { launch } from "../client.ts";
 import * as state from "../state.ts";
 
 const EXAMPLES = [
-  { label: "Copy-on-write after fork", command: "/bin/pages map:a:64 write:a:all fork write:a:0-31:c state:a end write:a:all:p state:a" },
+  {
+    label: "Copy-on-write after fork",
+    command: "/bin/pages map:a:64 write:a:all fork write:a:0-31:c state:a end write:a:all:p state:a",
+  },
   { label: "Demand-zero pages", command: "/bin/pages map:a:256 read:a:0-127 write:a:0-255/2 state:a usage:a" },
-  { label: "A file, private and shared", command: "/bin/pages file:/tmp/f:32 map:p:32:private:rw:/tmp/f map:s:32:shared:rw:/tmp/f write:p:0-7:x write:s:8-15:y show:p show:s" },
+  {
+    label: "A file, private and shared",
+    command:
+      "/bin/pages file:/tmp/f:32 map:p:32:private:rw:/tmp/f map:s:32:shared:rw:/tmp/f write:p:0-7:x write:s:8-15:y show:p show:s",
+  },
   { label: "More than fits: swap", command: "/bin/truths fill 24" },
   { label: "Hello", command: "/bin/hello world" },
 ] as const;
@@ -45,12 +52,12 @@ export function LaunchDialog() {
     setMemory("64M");
   };
   return (
-    <div class="veil">
-      <form class="dialog" role="dialog" aria-label="Run a program" onSubmit={start} data-testid="launch">
+    <div class="veil" role="dialog" aria-label="Run a program">
+      <form class="dialog" onSubmit={start} data-testid="launch">
         <h2>Run a program</h2>
         <p class="hint">
-          The machine runs in this page: nothing is sent anywhere. Choose an example, or drop a riscv64 Linux program or a root
-          archive (.tar, .tar.gz, .tar.xz, .tar.zst) on the page.
+          The machine runs in this page: nothing is sent anywhere. Choose an example, or drop a riscv64 Linux program or
+          a root archive (.tar, .tar.gz, .tar.xz, .tar.zst) on the page.
         </p>
         <div class="examples">
           {EXAMPLES.map((example) => (
@@ -73,7 +80,12 @@ export function LaunchDialog() {
         </label>
         <label>
           Command
-          <input value={command} data-testid="command" onInput={(event) => setCommand(event.currentTarget.value)} required />
+          <input
+            value={command}
+            data-testid="command"
+            onInput={(event) => setCommand(event.currentTarget.value)}
+            required
+          />
         </label>
         <div class="row-of-fields">
           <label>
@@ -94,9 +106,11 @@ export function LaunchDialog() {
           </label>
         </div>
         <datalist id="policies">
-          {["two-list", "clock", "fifo", "lru", "sieve", "s3-fifo", "arc", "lirs", "clock-pro", "mglru", "random"].map((name) => (
-            <option key={name} value={name} />
-          ))}
+          {["two-list", "clock", "fifo", "lru", "sieve", "s3-fifo", "arc", "lirs", "clock-pro", "mglru", "random"].map(
+            (name) => (
+              <option key={name} value={name} />
+            ),
+          )}
         </datalist>
         <div class="group end">
           {state.started.value !== null && (

@@ -27,7 +27,6 @@ export function ObjectsPanel() {
             <tr
               key={object.id}
               aria-selected={object.id === chosen?.id}
-              // biome-ignore lint/a11y/noNoninteractiveTabindex: rows are chosen by keyboard, too
               tabIndex={0}
               title={object.name}
               onClick={() => selectObject(object.id)}
@@ -50,7 +49,8 @@ export function ObjectsPanel() {
             {chosen.mappings.map((mapping) => (
               <li key={`${mapping.spaceId}:${mapping.start}`}>
                 <button type="button" class="link" onClick={() => selectPage(mapping.pid, mapping.start / 4096)}>
-                  {mapping.pid} at {hex(mapping.start, 10)} <code>{mapping.permissions}</code> from page {mapping.firstPage}
+                  {mapping.pid} at {hex(mapping.start, 10)} <code>{mapping.permissions}</code> from page{" "}
+                  {mapping.firstPage}
                 </button>
               </li>
             ))}
@@ -71,8 +71,7 @@ function CachePages() {
   const paint = (context: CanvasRenderingContext2D, _size: CanvasSize) => {
     for (let i = 0; i < pages.length; i++) {
       const page = pages[i];
-      context.fillStyle =
-        page > 0 ? frameColour(theme, "file") : pageColour(theme, page < 0 ? "swapped" : "untouched");
+      context.fillStyle = page > 0 ? frameColour(theme, "file") : pageColour(theme, page < 0 ? "swapped" : "untouched");
       context.fillRect((i % columns) * CELL_PX, Math.floor(i / columns) * CELL_PX, CELL_PX - 1, CELL_PX - 1);
       if (page > 0 && page === state.selection.value.pfn) {
         context.strokeStyle = theme === "dark" ? "#ffffff" : "#000000";

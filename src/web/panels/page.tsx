@@ -7,7 +7,11 @@ import * as state from "../state.ts";
 export function PagePanel() {
   const { pid, vpn, pfn } = state.selection.value;
   if (vpn === null && pfn === null)
-    return <p class="hint">Choose a page of the address space or a frame of memory: here is how its address is translated.</p>;
+    return (
+      <p class="hint">
+        Choose a page of the address space or a frame of memory: here is how its address is translated.
+      </p>
+    );
   return (
     <>
       {vpn !== null && pid !== null && <PageHead pid={pid} vpn={vpn} />}
@@ -19,7 +23,9 @@ export function PagePanel() {
 
 function PageHead({ pid, vpn }: { pid: number; vpn: number }) {
   const address = vpn * 4096;
-  const area = state.look.value?.answer.areas?.find((candidate) => address >= candidate.start && address < candidate.end);
+  const area = state.look.value?.answer.areas?.find(
+    (candidate) => address >= candidate.start && address < candidate.end,
+  );
   return (
     <>
       <h3 data-testid="selected-page">
@@ -36,7 +42,8 @@ function PageHead({ pid, vpn }: { pid: number; vpn: number }) {
             "none: an access ends with SIGSEGV"
           ) : (
             <>
-              <b>{area.name || "anonymous"}</b> <code>{area.permissions}</code> page {(address - area.start) / 4096} of {area.pages}
+              <b>{area.name || "anonymous"}</b> <code>{area.permissions}</code> page {(address - area.start) / 4096} of{" "}
+              {area.pages}
               {area.objectId !== null && (
                 <>
                   {" "}
@@ -75,8 +82,8 @@ function Walk({ walk }: { walk: PageWalk }) {
           "The walk ends without a page: an access faults."
         ) : (
           <>
-            physical address <code>{hex(walk.physicalAddress)}</code> = frame {Math.floor(walk.physicalAddress / 4096)}, offset{" "}
-            <code>{hex(walk.offset)}</code>
+            physical address <code>{hex(walk.physicalAddress)}</code> = frame {Math.floor(walk.physicalAddress / 4096)},
+            offset <code>{hex(walk.offset)}</code>
           </>
         )}
       </p>
@@ -152,7 +159,11 @@ function Frame() {
         </dd>
         <dt>mapped</dt>
         <dd>
-          {frame.mappings.length === 0 ? "by nobody" : frame.mappings.length === 1 ? "once" : `${frame.mappings.length} times`}
+          {frame.mappings.length === 0
+            ? "by nobody"
+            : frame.mappings.length === 1
+              ? "once"
+              : `${frame.mappings.length} times`}
         </dd>
       </dl>
       <ul class="mappings" data-testid="mappings">
@@ -164,7 +175,11 @@ function Frame() {
           </li>
         ))}
       </ul>
-      {frame.mappings.length > 1 && <p class="hint">One frame, {frame.mappings.length} mappings: {bytes((frame.mappings.length - 1) * 4096)} saved.</p>}
+      {frame.mappings.length > 1 && (
+        <p class="hint">
+          One frame, {frame.mappings.length} mappings: {bytes((frame.mappings.length - 1) * 4096)} saved.
+        </p>
+      )}
     </>
   );
 }

@@ -36,7 +36,6 @@ export function ProcessesPanel() {
                 key={process.pid}
                 class={process.state}
                 aria-selected={process.pid === state.shownPid.value}
-                // biome-ignore lint/a11y/noNoninteractiveTabindex: rows are chosen by keyboard, too
                 tabIndex={0}
                 onClick={() => show(process.pid)}
                 onKeyDown={(event) => event.key === "Enter" && show(process.pid)}

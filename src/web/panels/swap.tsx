@@ -1,5 +1,5 @@
 // The swap file, slot by slot.
-import { SLOT_CACHED, SLOT_FREE } from "../../machine/inspect/index.ts";
+import { SLOT_CACHED, SLOT_FREE } from "../../machine/inspect/swap-slots.ts";
 import { bytes, count } from "../../view/format.ts";
 import { Canvas } from "../canvas.tsx";
 import { frameColour, pageColour } from "../palette.ts";
@@ -38,7 +38,11 @@ export function SwapPanel() {
         entries={[
           { label: "free", about: "holds nothing that is needed", colour: colours[SLOT_FREE] },
           { label: "in swap only", about: "the page has no frame", colour: colours[1] },
-          { label: "also in memory", about: "swap cache: the frame can be dropped without writing", colour: colours[SLOT_CACHED] },
+          {
+            label: "also in memory",
+            about: "swap cache: the frame can be dropped without writing",
+            colour: colours[SLOT_CACHED],
+          },
         ]}
       />
       <Canvas

@@ -36,7 +36,11 @@ export function TimelinePanel() {
   );
 }
 
-function paint(context: CanvasRenderingContext2D, { width, height }: CanvasSize, colours: Record<string, string>): void {
+function paint(
+  context: CanvasRenderingContext2D,
+  { width, height }: CanvasSize,
+  colours: Record<string, string>,
+): void {
   const samples = timeline.samples.slice(-Math.ceil(width / STEP_PX));
   const ink = inks();
   const { peak } = timeline;

@@ -21,7 +21,8 @@ export function TlbPanel() {
     <>
       <h3>TLB of process {pid}</h3>
       <p class="dim">
-        {entries.length} translations of {rows.length} pages. An entry is a permission: only what it allows goes without a walk.
+        {entries.length} translations of {rows.length} pages. An entry is a permission: only what it allows goes without
+        a walk.
       </p>
       <table data-testid="tlb">
         <thead>
@@ -36,7 +37,6 @@ export function TlbPanel() {
             <tr
               key={address}
               aria-selected={address / 4096 === state.selection.value.vpn}
-              // biome-ignore lint/a11y/noNoninteractiveTabindex: rows are chosen by keyboard, too
               tabIndex={0}
               onClick={() => selectPage(pid, address / 4096)}
               onKeyDown={(event) => event.key === "Enter" && selectPage(pid, address / 4096)}

@@ -1,6 +1,6 @@
 // The bar at the top: what runs, run control, the way back, and where in the run we are.
 import { useState } from "preact/hooks";
-import { FAULT_KINDS, type Condition } from "../../machine/control/index.ts";
+import { type Condition, FAULT_KINDS } from "../../machine/control/index.ts";
 import { compact, count } from "../../view/format.ts";
 import { command } from "../client.ts";
 import * as state from "../state.ts";
@@ -54,9 +54,9 @@ export function Toolbar() {
 }
 
 const UNITS = [
-  { unit: "instruction", key: "i", label: "instruction" },
-  { unit: "fault", key: "f", label: "fault" },
-  { unit: "syscall", key: "s", label: "system call" },
+  { unit: "instruction", key: "i", label: "instruction", short: "instr" },
+  { unit: "fault", key: "f", label: "fault", short: "fault" },
+  { unit: "syscall", key: "s", label: "system call", short: "call" },
 ] as const;
 
 function Buttons({ phase }: { phase: string }) {
@@ -78,7 +78,7 @@ function Buttons({ phase }: { phase: string }) {
         </button>
       </div>
       <fieldset class="group" aria-label="Step back">
-        {UNITS.map(({ unit, key, label }) => (
+        {UNITS.map(({ unit, key, label, short }) => (
           <button
             type="button"
             key={unit}
@@ -87,12 +87,12 @@ function Buttons({ phase }: { phase: string }) {
             title={refusal ?? `Back one ${label} (${key.toUpperCase()})`}
             onClick={() => command({ do: "back", unit })}
           >
-            ◂ {label}
+            ◂ {short}
           </button>
         ))}
       </fieldset>
       <fieldset class="group" aria-label="Step">
-        {UNITS.map(({ unit, key, label }) => (
+        {UNITS.map(({ unit, key, label, short }) => (
           <button
             type="button"
             key={unit}
@@ -101,7 +101,7 @@ function Buttons({ phase }: { phase: string }) {
             title={`On by one ${label} (${key})`}
             onClick={() => command({ do: "step", unit })}
           >
-            {label} ▸
+            {short} ▸
           </button>
         ))}
       </fieldset>
