@@ -1,0 +1,48 @@
+// What every section of the benchmark stands on: timing whole processes, taking turns, medians, ratios, rows.
+import { spawnSync } from "node:child_process";
+
+export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+export const geometricMean = (values) => Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
+export const show = (value, digits = 2) => (Number.isFinite(value) ? value.toFixed(digits) : "-");
+
+export const row = (...cells) =>
+  console.log(cells.map((c, i) => (i === 0 ? String(c).padEnd(24) : String(c).padStart(12))).join(""));
+
+/** Milliseconds of a whole process, and what it printed; throws when it fails. */
+export function time(command, args, environment = {}) {
+  const start = performance.now();
+  const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+  });
+  const ms = performance.now() - start;
+  if (error !== undefined) throw error;
+  if (status !== 0)
+    throw new Error(`${command} ${args.join(" ")}: status ${status ?? signal}: ${(stderr + stdout).slice(-300)}`);
+  return { ms, stdout, stderr };
+}
+
+/** Runs the contenders in turn, so that drift of the machine's speed hits all alike. */
+export function interleave(contenders, runs) {
+  const samples = contenders.map(() => []);
+  for (let run = 0; run < runs; run++) for (const [i, contend] of contenders.entries()) samples[i].push(contend());
+  return samples;
+}
+
+/** Whether a program can be run at all. */
+export const isInstalled = (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).error === undefined;
+
+/** "name value" lines to a list of [name, value], in order, repetitions included. */
+export const lines = (text) =>
+  text
+    .trim()
+    .split("\n")
+    .map((line) => line.split(" "))
+    .map(([name, value]) => [name, Number(value)]);
+
+const cli = new URL("../dist/cli/main.js", import.meta.url).pathname;
+
+/** Command and arguments of a run of Faultline. */
+export const faultline = (folder, ...args) => [process.execPath, [cli, "run", "--root", folder, ...args]];

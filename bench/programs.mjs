@@ -1,0 +1,97 @@
+// Sections (b) and (d): real programs of a Debian root, and what starting one costs, against qemu-riscv64; whole runs.
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { faultline, geometricMean, interleave, median, row, show, time } from "./measure.mjs";
+
+const QUEENS = `
+def place(n, row=0, columns=0, up=0, down=0):
+    if row == n: return 1
+    count, free = 0, ~(columns | up | down) & ((1 << n) - 1)
+    while free:
+        bit = free & -free
+        free ^= bit
+        count += place(n, row + 1, columns | bit, (up | bit) << 1, (down | bit) >> 1)
+    return count
+print(place(7))`;
+
+/** A C file of some size, made here: what the compiler is given. */
+const C_SOURCE = Array.from(
+  { length: 150 },
+  (_, i) =>
+    `int f${i}(int a, int *p) { for (int i = 0; i < a; i++) p[i % 7] += ${i} * i ^ (a >> ${i % 5}); return p[${i % 7}] + a; }`,
+).join("\n");
+
+const PROGRAMS = {
+  "bash loop": ["/bin/bash", "-c", "for ((i=0;i<100000;i++)); do :; done"],
+  "python fib(24)": ["/usr/bin/python3", "-S", "-c", "f=lambda n:n if n<2 else f(n-1)+f(n-2)\nprint(f(24))"],
+  "python queens(7)": ["/usr/bin/python3", "-S", "-c", QUEENS],
+  "gcc -O2": ["/usr/bin/gcc", "-O2", "-S", "-o", "-", "/data/source.c"],
+  "sqlite inserts": [
+    "/usr/bin/sqlite3",
+    ":memory:",
+    "create table t(a,b);with recursive c(x) as (select 1 union all select x+1 from c where x<50000) insert into t select x,hex(x) from c;select count(*) from t",
+  ],
+  "xz -6": ["/usr/bin/xz", "-6", "-k", "-c", "/data/text"],
+  "openssl sha256": ["/usr/bin/openssl", "dgst", "-sha256", "/data/text"],
+  "lua loop": ["/usr/bin/lua5.4", "-e", "local s=0 for i=1,2000000 do s=(s+i*i)%1000003 end print(s)"],
+  "perl hash": ["/usr/bin/perl", "-e", "my %h; $h{$_}=$_ for 1..100000; my $s=0; $s+=$_ for values %h; print $s"],
+  "gawk sum": ["/usr/bin/gawk", "BEGIN{for(i=0;i<500000;i++)s+=i;print s}"],
+};
+
+const STARTUP = {
+  true: ["/usr/bin/true"],
+  "bash -c true": ["/bin/bash", "-c", "true"],
+  "python3 -S -c pass": ["/usr/bin/python3", "-S", "-c", "pass"],
+};
+
+function debianRoot({ root }, title) {
+  if (root !== undefined && existsSync(join(root, "usr/bin"))) return root;
+  console.log(`\n${title}: SKIPPED: give --root with an installed Debian root`);
+  return null;
+}
+
+function table({ root, runs }, programs, data) {
+  const rows = [];
+  for (const [name, [program, ...args]] of Object.entries(programs)) {
+    if (!existsSync(join(root, program))) {
+      row(name, "SKIPPED", `no ${program} in the root`);
+      continue;
+    }
+    const translated = args.map((argument) => argument.replace(/^\/data\b/, data));
+    const [ours, qemu] = interleave(
+      [
+        () => time(...faultline(root, "--memory", "512M", "--mount", `${data}:/data:ro`, program, ...args)).ms,
+        () => time("qemu-riscv64", ["-L", root, join(root, program), ...translated], { QEMU_LD_PREFIX: root }).ms,
+      ],
+      runs,
+    );
+    row(
+      name,
+      show(median(ours), 0),
+      show(median(qemu), 0),
+      show(median(ours) / median(qemu)),
+      show(ours[0], 0),
+      show(qemu[0], 0),
+    );
+    rows.push({ name, faultline: median(ours), qemu: median(qemu), firstFaultline: ours[0], firstQemu: qemu[0] });
+  }
+  if (rows.length > 0) row("geometric mean", "", "", show(geometricMean(rows.map((r) => r.faultline / r.qemu))));
+  return rows;
+}
+
+function inData(options, title, programs) {
+  if (debianRoot(options, title) === null) return [];
+  console.log(`\n${title}: whole run, median ms, ratio, and the first run (cold: nothing of it was read before)`);
+  row("program", "faultline", "qemu", "/ qemu", "cold", "cold qemu");
+  const data = mkdtempSync(join(options.scratch, "data-"));
+  try {
+    writeFileSync(join(data, "source.c"), C_SOURCE);
+    writeFileSync(join(data, "text"), Array.from({ length: 40000 }, (_, i) => `${i * 7919} lines of text\n`).join(""));
+    return table(options, programs, data);
+  } finally {
+    rmSync(data, { recursive: true, force: true });
+  }
+}
+
+export const programs = (options) => inData(options, "Real programs", PROGRAMS);
+export const startup = (options) => inData(options, "Start-up", STARTUP);
