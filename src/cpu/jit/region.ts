@@ -26,6 +26,9 @@ import type { Block, CodeGraph } from "./blocks.ts";
 import { DISPATCHER, type Structure, structure } from "./structure.ts";
 import { REGION_CONTINUE, TranslatorEmitter } from "./translator-emitter.ts";
 
+/** In the place of a jump's offset: there is no jump. */
+const FALLING = Number.NEGATIVE_INFINITY;
+
 export interface Region {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Offsets from the base page at which the region can be entered. */
@@ -221,7 +224,7 @@ class RegionBuilder {
     const jumps =
       last !== undefined && (last.row!.format === "B" || last.row!.format === "J" || last.row!.name === "jalr");
     if (jumps) return;
-    if (block.end.kind === "jump") this.goTo(node, block.end.to, -1, pending);
+    if (block.end.kind === "jump") this.goTo(node, block.end.to, FALLING, pending);
     else if (block.end.kind === "leave") e.leave(REGION_CONTINUE, block.end.at, pending);
   }
 
@@ -238,19 +241,19 @@ class RegionBuilder {
     const end = this.blocks[node]!.end;
     if (end.kind !== "branch") throw new Error("a branch ends its block");
     if (end.taken === end.next) {
-      this.goTo(node, end.next, -1, pending + 1);
+      this.goTo(node, end.next, FALLING, pending + 1);
       return;
     }
     condition();
     this.f.if_(VOID, () => this.goTo(node, end.taken, instruction.at, pending + 1));
-    this.goTo(node, end.next, -1, pending + 1);
+    this.goTo(node, end.next, FALLING, pending + 1);
   }
 
-  /** Control passes to the block at `to`: by a jump at `from`, or (from < 0) by falling through. */
+  /** Control passes to the block at `to`: by a jump at `from`, or by falling through. Offsets can lie before the base page. */
   private goTo(node: number, to: number, from: number, pending: number): void {
     const { f, e, shape } = this;
     const next = this.nodeOf.get(to)!;
-    if (from >= 0 && to <= from) {
+    if (to <= from) {
       // A jump backwards looks at the budget (Hart.run).
       e.spend(pending);
       pending = 0;
