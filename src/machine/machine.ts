@@ -12,6 +12,7 @@ import {
   type ConsoleTty,
   HostInputFile,
   HostOutputFile,
+  type InputHost,
   type WindowSize,
 } from "../kernel/tty/console.ts";
 import { adoptConsole, connectConsole } from "../kernel/tty/terminal-state.ts";
@@ -73,10 +74,12 @@ export interface SpawnRequest {
   cwd?: string;
   /** Text or bytes for standard input; null: end of file at once; undefined: fed later by MachineProcess.write(). */
   stdin?: string | Uint8Array | null;
+  /** Hears that what write() fed was read. */
+  stdinHost?: InputHost;
   /** Takes output as it comes; default: collected for wait(). */
   stdout?: ConsoleHost;
   stderr?: ConsoleHost;
-  /** A terminal instead of three pipes; input by MachineProcess.write(). */
+  /** A terminal instead of three pipes; input by MachineProcess.write(). With `stderr`, standard error goes there. */
   terminal?: { host: ConsoleHost; size: WindowSize };
 }
 
@@ -396,7 +399,7 @@ const PROCESS_HOST_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /** A program that the machine's user started. */
-export class MachineProcess {
+export class MachineProcess implements InputHost {
   /** All but the guest's side of it stays as it is when the guest is brought back in time. */
   readonly [HOST_FIELDS] = PROCESS_HOST_FIELDS;
   process!: Process;
@@ -423,9 +426,16 @@ export class MachineProcess {
     const { terminal, stdin } = this.request;
     if (terminal) {
       this.console = connectConsole(kernel, this.tap(0, terminal.host), terminal.size);
-      return { console: this.console, files: consoleFiles(kernel) };
+      const files: OpenFile[] = consoleFiles(kernel);
+      this.outputs = [];
+      if (this.request.stderr) {
+        files.pop()!.release();
+        this.outputs = [new HostOutputFile(kernel, this.tap(1, this.request.stderr))];
+        files.push(...this.outputs);
+      }
+      return { console: this.console, files };
     }
-    this.input = new HostInputFile(kernel);
+    this.input = new HostInputFile(kernel, this);
     if (stdin !== undefined) {
       if (stdin !== null) this.input.feed(typeof stdin === "string" ? encodeUtf8(stdin) : stdin);
       this.input.end();
@@ -490,11 +500,35 @@ export class MachineProcess {
     });
   }
 
+  /** Nobody takes this output any more (the last of `outputs` is standard error). */
+  loseReader(output: 0 | 1): void {
+    this.machine.deliver(() => this.outputs[this.outputs.length - 2 + output]?.loseReader());
+  }
+
+  /** Some of the bytes that were fed were read. */
+  taken(): void {
+    this.request.stdinHost?.taken();
+  }
+
   /** Sends a signal, as kill(2) from outside would. */
   kill(signal: number): void {
     this.machine.deliver(() => {
       if (this.process.state === "alive") this.process.send(kernelSignal(signal));
     });
+  }
+
+  /** Sends a signal as the keys of a terminal do: to the programs in its foreground, or without one to the program's group. */
+  interrupt(signal: number): void {
+    this.machine.deliver(() => {
+      if (this.console) this.console.raise(signal);
+      else if (this.process.state === "alive")
+        this.machine.kernel.sendSignalToGroup(this.process.group, kernelSignal(signal));
+    });
+  }
+
+  /** The terminal's screen lost what was on it. */
+  redraw(): void {
+    this.machine.deliver(() => this.console?.redraw());
   }
 
   hangUp(): void {

@@ -63,9 +63,10 @@ async function runToEnd(machine: Machine, options: RunOptions, silent: boolean):
     clearTimeout(timer);
     return code;
   } finally {
-    await connection?.detach();
+    connection?.detach();
     await machine.stop();
     machine.close();
+    await connection?.flush(false);
   }
 }
 

@@ -20,6 +20,7 @@ import { connectPipes, connectTerminal } from "./standard-streams.ts";
 const STATUS_TIMEOUT = 124;
 const STATUS_CANNOT_RUN = 126;
 const STATUS_NOT_FOUND = 127;
+const SIGHUP = 1;
 const SIGKILL = 9;
 /** Killed by SIGILL, SIGBUS or SIGSEGV. */
 const FAULT_STATUSES = [128 + 4, 128 + 7, 128 + 11];
@@ -31,37 +32,45 @@ export async function runProgram(options: RunOptions): Promise<number> {
   machine.keepReports = options.report !== null;
   const trace = options.trace === null ? null : openTrace(machine, options.trace);
   const reportFile = options.report === null || options.report === "stderr" ? null : openReport(options.report);
-  const connection = process.stdin.isTTY && process.stdout.isTTY ? connectTerminal() : connectPipes();
+  const onTerminal = process.stdin.isTTY && process.stdout.isTTY;
+  const connection = onTerminal ? connectTerminal(!process.stderr.isTTY) : connectPipes();
   let timedOut = false;
   let code: number;
   let missing = 0;
+  let timer: NodeJS.Timeout | undefined;
   try {
     const program = start(machine, options, connection.request);
     connection.attach(program);
-    const timer = setTimer(options.timeoutSeconds, () => {
+    timer = setTimer(options.timeoutSeconds, () => {
       timedOut = true;
       program.kill(SIGKILL);
     });
     ({ code } = await program.wait());
-    clearTimeout(timer);
     if (FAULT_STATUSES.includes(code)) missing = machine.missingBytes(pathOf(machine, options));
   } finally {
-    await connection.detach();
+    clearTimeout(timer);
+    connection.detach();
   }
+  const report = options.report === null ? null : machine.report();
+  await machine.stop();
+  const written = machine.close();
+  const isOut = await connection.flush(timedOut);
   if (missing > 0)
     process.stderr.write(
       `faultline: ${options.program} is cut off: ${missing} bytes that its headers promise are missing\n`,
     );
   if (timedOut) process.stderr.write(`faultline: killed after ${options.timeoutSeconds} s (--timeout)\n`);
-  const report = options.report === null ? null : machine.report();
-  await machine.stop();
-  const written = machine.close();
   if (report !== null) writeReport(report, reportFile);
   const cutOff = trace?.finish() ?? null;
   if (cutOff !== null) throw new CliError(`the trace ${options.trace!.path} is cut off: ${cutOff.message}`, 1);
   if (written < 0) throw new CliError(`not everything could be written back to the host (error ${-written})`, 1);
   if (connection.failure !== null) throw new CliError(connection.failure, 1);
-  return timedOut ? STATUS_TIMEOUT : code;
+  // Node's own end would check its terminal and break down if that is gone.
+  if (connection.endedBy === SIGHUP) process.kill(process.pid, "SIGHUP");
+  const status = timedOut ? STATUS_TIMEOUT : connection.endedBy !== null ? 128 + connection.endedBy : code;
+  // Output that nobody takes would keep this process waiting.
+  if (!isOut) process.exit(status);
+  return status;
 }
 
 function setTimer(seconds: number | null, fire: () => void): NodeJS.Timeout | undefined {

@@ -1,8 +1,9 @@
 // The terminal and the pipes that lead out of the guest: what the machine connects to the host's stdin, stdout and stderr.
 // Bytes go out at once; bytes come in when the machine feeds them, between two steps of the kernel.
-import { EAGAIN, EBADF, EFAULT } from "../../abi/errno.ts";
+import { EAGAIN, EBADF, EFAULT, EPIPE } from "../../abi/errno.ts";
 import { O_RDONLY, O_WRONLY } from "../../abi/fcntl.ts";
-import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../abi/poll.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../abi/poll.ts";
+import { SIGPIPE, SIGWINCH } from "../../abi/signal.ts";
 import { makeDevice, S_IFIFO } from "../../abi/stat.ts";
 import { FIONREAD } from "../../abi/termios.ts";
 import type { IoCursor } from "../../mm/io-cursor.ts";
@@ -10,6 +11,7 @@ import { KernelFile } from "../ipc/anonymous-file.ts";
 import { blockTransfer, skipTaken, transferOf } from "../ipc/transfer.ts";
 import { storeU32 } from "../ipc/user-memory.ts";
 import type { Kernel } from "../kernel.ts";
+import { kernelSignal } from "../signals/siginfo.ts";
 import type { Task } from "../task.ts";
 import { WaitQueue } from "../wait-queue.ts";
 import { ByteFifo } from "./byte-fifo.ts";
@@ -24,6 +26,12 @@ export interface ConsoleHost {
   room?(): number;
   /** The guest was brought back in time and went another way: only the first `count` bytes of what was written still hold. */
   rewound?(count: number): void;
+}
+
+/** The host side of an input pipe. */
+export interface InputHost {
+  /** Some of the bytes that were fed were read. */
+  taken(): void;
 }
 
 export interface WindowSize {
@@ -76,6 +84,16 @@ export class ConsoleTty implements TtyOutput {
     this.tty.resize(Uint16Array.of(size.rows, size.columns, 0, 0));
   }
 
+  /** A signal to the programs in the foreground, as its key would send. */
+  raise(signal: number): void {
+    this.tty.raise(signal);
+  }
+
+  /** The host's screen lost what was on it: programs in the foreground draw again. */
+  redraw(): void {
+    this.tty.raise(SIGWINCH);
+  }
+
   /** The host's terminal went away. */
   hangUp(): void {
     hangUp(this.tty);
@@ -87,9 +105,11 @@ export class HostInputFile extends KernelFile {
   private readonly waiting = new ByteFifo();
   private ended = false;
   private readonly queue = new WaitQueue();
+  private readonly host: InputHost | null;
 
-  constructor(k: Kernel) {
+  constructor(k: Kernel, host: InputHost | null = null) {
     super(k, k.vfs.pipeFs.createInode(null, S_IFIFO | 0o600), null, O_RDONLY);
+    this.host = host;
   }
 
   override pseudoName(): string {
@@ -126,6 +146,7 @@ export class HostInputFile extends KernelFile {
     this.waiting.peek(bytes, bytes.length);
     const put = io.put(bytes, 0, bytes.length);
     this.waiting.drop(put);
+    this.host?.taken();
     return put > 0 ? put : -EFAULT;
   }
 
@@ -154,6 +175,7 @@ export class HostInputFile extends KernelFile {
 export class HostOutputFile extends KernelFile {
   private readonly host: ConsoleHost;
   private readonly queue = new WaitQueue();
+  private readerLeft = false;
 
   constructor(k: Kernel, host: ConsoleHost) {
     super(k, k.vfs.pipeFs.createInode(null, S_IFIFO | 0o600), null, O_WRONLY);
@@ -172,9 +194,16 @@ export class HostOutputFile extends KernelFile {
     this.queue.wake();
   }
 
+  /** Nobody takes output any more: who writes gets SIGPIPE and EPIPE, as at a pipe without readers. */
+  loseReader(): void {
+    this.readerLeft = true;
+    this.queue.wake();
+  }
+
   override write(t: Task, io: IoCursor): number {
     let done = transferOf(t)?.done ?? 0;
     if (!skipTaken(io, done)) return done;
+    if (this.readerLeft) return this.broken(t, done);
     const wanted = Math.min(io.remaining, this.room);
     if (wanted > 0) {
       const bytes = new Uint8Array(wanted);
@@ -189,7 +218,13 @@ export class HostOutputFile extends KernelFile {
     return blockTransfer(this.kernel, t, [this.queue], done);
   }
 
+  private broken(t: Task, done: number): number {
+    this.kernel.sendSignal(t, kernelSignal(SIGPIPE));
+    return done > 0 ? done : -EPIPE;
+  }
+
   override poll(): number {
+    if (this.readerLeft) return POLLERR | POLLOUT | POLLWRNORM;
     return this.room > 0 ? POLLOUT | POLLWRNORM : 0;
   }
 
