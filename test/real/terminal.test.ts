@@ -290,15 +290,13 @@ real("watch and script: a command again and again; a session on a terminal of it
   await driver.shows((lines) => seconds(lines) > first + 0.9);
   driver.type(CTRL_C);
   await driver.shows((lines) => !driver.onAlternateScreen && atPrompt(lines));
-  if ((await command(driver, "type script >/dev/null 2>&1 || echo none"))[0] !== "none") {
-    driver.type("script -q /tmp/written\r");
-    await driver.shows((lines) => lastLine(lines) !== `${PROMPT} script -q /tmp/written`);
-    driver.type("tty\r");
-    await driver.shows("/dev/pts/0");
-    driver.type("exit\r");
-    await driver.shows(atPrompt);
-    expect((await command(driver, "cat /tmp/written")).join("\n")).toContain("/dev/pts/0");
-  }
+  driver.type("\fenv -u PS1 script -q /tmp/written\r");
+  await driver.shows((lines) => lastLine(lines) === "#");
+  driver.type("tty\r");
+  await driver.shows((lines) => lines.includes("/dev/pts/0") && lastLine(lines) === "#");
+  driver.type("exit\r");
+  await driver.shows(atPrompt);
+  expect((await command(driver, "cat /tmp/written")).join("\n")).toMatch(/# tty\n\/dev\/pts\/0\n# exit/);
   await leave(driver);
 });
 
