@@ -146,7 +146,15 @@ static int forked(char **step, char **environment) {
   return count;
 }
 
+/* wait: until Enter is pressed (or input ends), so that somebody can look. */
+static void wait_for_enter(void) {
+  char byte;
+  say("Enter goes on\n");
+  while (syscall3(SYS_read, 0, &byte, 1) == 1 && byte != '\n') {}
+}
+
 static void one(const char *step, char **word) {
+  if (text_equal(word[0], "wait")) return wait_for_enter();
   if (text_equal(word[0], "file")) return make_file(step, word);
   if (text_equal(word[0], "map")) return map_area(step, word);
   if (text_equal(word[0], "brk")) return grow_heap(step, word);
@@ -201,7 +209,7 @@ int main(int argc, char **argv, char **envp) {
   if (argc < 2) {
     say("usage: pages STEP...\n  file:PATH:PAGES[:BYTES]   map:NAME:PAGES[:private|shared[:PROT[:PATH[:FIRST]]]]   brk:NAME:PAGES\n");
     say("  read:NAME:RANGE   write:NAME:RANGE[:LETTER]   show:NAME:RANGE   protect:NAME:RANGE:PROT   unmap:NAME:RANGE\n");
-    say("  advise:NAME:RANGE:dontneed|free|willneed|pageout|cold   sync:NAME   drop   fork STEP... end   exec STEP...\n");
+    say("  advise:NAME:RANGE:dontneed|free|willneed|pageout|cold   sync:NAME   drop   wait   fork STEP... end   exec STEP...\n");
     say("  state:NAME   areas:NAME   where:NAME   usage[:NAME]        RANGE: all, 3, 0-7, 0-62/2   PROT: none, r, rw, rx\n");
     say("state: . not here  z page of zeros  a anonymous  A anonymous, shared  f page of a file or shared memory  s swapped out\n");
     return 2;

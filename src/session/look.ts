@@ -16,10 +16,12 @@ const MOST_PAGES = 1 << 18;
 const MOST_OBJECT_PAGES = 1 << 16;
 
 export function lookAt(machine: Machine, control: RunControl, request: LookRequest): Look {
-  const { inspect, kernel } = machine;
+  const { inspect, kernel, host } = machine;
+  const begun = host.clock.monotonicNs();
   const alive = request.pid !== null && kernel.processes.get(request.pid)?.liveThread ? request.pid : null;
   const figures = inspect.machine();
-  return {
+  const look: Look = {
+    costMs: 0,
     figures,
     state: control.state,
     stop: control.lastStop,
@@ -33,6 +35,8 @@ export function lookAt(machine: Machine, control: RunControl, request: LookReque
     cells: request.cells.map((cells) => (cells.pid === alive ? pageCells(machine, cells) : new Uint8Array(0))),
     objectPages: request.object === null ? null : pagesOfObject(machine, request.object),
   };
+  look.costMs = (host.clock.monotonicNs() - begun) / 1e6;
+  return look;
 }
 
 const KIND_FILE = FRAME_KIND_NAMES.indexOf("file");

@@ -75,6 +75,8 @@ export interface FrameColumns {
 
 /** The machine at one moment. */
 export interface Look {
+  /** Milliseconds that computing it took: the page looks less often at what is expensive. */
+  costMs: number;
   figures: MachineFigures;
   state: ControlState;
   stop: StopEvent;

@@ -27,8 +27,8 @@ export class Session {
   private readonly canLaunch: boolean;
   private running: Running | null = null;
   private size = TERMINAL;
-  /** The machine is on its way to an earlier moment. */
-  private travelled = false;
+  /** Bytes of the terminal's output that the pages show. */
+  private shownBytes = 0;
   private ending: ServerMessage | null = null;
   private readonly pages = new Set<(message: ServerMessage) => void>();
   /** Called when the program ended. */
@@ -44,6 +44,7 @@ export class Session {
   attach(send: (message: ServerMessage) => void): () => void {
     send({ type: "hello", version: VERSION, canLaunch: this.canLaunch, started: this.running?.started ?? null });
     if (this.running !== null) {
+      this.showTerminal();
       send({ type: "output", bytes: this.transcript() });
       send({ type: "stopped", stop: this.running.control.lastStop });
     }
@@ -114,9 +115,9 @@ export class Session {
       rewindRefusal: control.rewindRefusal,
     };
     this.running = { machine, process, control, started };
+    this.shownBytes = 0;
     control.onStop((stop) => {
-      if (this.travelled) this.tell({ type: "rewound", bytes: this.transcript() });
-      this.travelled = false;
+      this.showTerminal();
       this.tell({ type: "stopped", stop });
     });
     this.tell({ type: "started", started });
@@ -135,7 +136,21 @@ export class Session {
   }
 
   private wrote(bytes: Uint8Array): void {
-    this.tell({ type: "output", bytes: bytes.slice() });
+    const process = this.running?.process;
+    if (process !== undefined && process.taps[0].produced === this.shownBytes + bytes.length) {
+      this.shownBytes += bytes.length;
+      this.tell({ type: "output", bytes: bytes.slice() });
+    } else this.showTerminal();
+  }
+
+  /** Makes the pages' terminals show the present moment: also after the way back, and while a known stretch runs again. */
+  private showTerminal(): void {
+    const produced = this.running?.process.taps[0].produced ?? 0;
+    if (produced === this.shownBytes) return;
+    const whole = this.transcript();
+    if (produced < this.shownBytes) this.tell({ type: "rewound", bytes: whole });
+    else this.tell({ type: "output", bytes: whole.slice(this.shownBytes) });
+    this.shownBytes = produced;
   }
 
   /** What the program has written to its terminal up to the present moment. */
@@ -155,6 +170,7 @@ export class Session {
     const { inspect } = machine;
     switch (question.ask) {
       case "look":
+        this.showTerminal();
         return lookAt(machine, control, question.look);
       case "control":
         this.obey(control, question.command);
@@ -182,7 +198,6 @@ export class Session {
   }
 
   private start(control: RunControl, command: ControlCommand): Promise<unknown> {
-    this.travelled = command.do === "back" || command.do === "seek";
     switch (command.do) {
       case "run":
         return control.run();

@@ -15,6 +15,8 @@ import * as state from "./state.ts";
 /** Looks per second while the machine runs; standing still it is looked at after every stop and action, and now and then. */
 const RUNNING_INTERVAL_MS = 90;
 const RESTING_INTERVAL_MS = 1000;
+/** At most this part of the machine's time goes into looks. */
+const MOST_OF_TIME = 0.04;
 
 export const timeline = new Timeline();
 
@@ -141,7 +143,9 @@ async function look(): Promise<void> {
   looking = false;
   if (document.hidden) lookAgain = false;
   const running = state.look.value?.answer.state === "running" || state.look.value?.answer.state === "seeking";
-  const interval = lookAgain ? 16 : running ? RUNNING_INTERVAL_MS : RESTING_INTERVAL_MS;
+  const cost = state.look.value?.answer.costMs ?? 0;
+  const resting = running ? Math.max(RUNNING_INTERVAL_MS, cost / MOST_OF_TIME) : RESTING_INTERVAL_MS;
+  const interval = lookAgain && !running ? 16 : resting;
   lookAgain = false;
   timer = setTimeout(look, Math.max(0, interval - (performance.now() - begun)));
 }

@@ -13,7 +13,6 @@ const launcher: Launcher = async (launch, terminal) => {
   const host = new BrowserHost(new Map([[ROOT, await makeRoot(launch.file)]]));
   const { memory, swap, policy, seed, command } = launch;
   const machine = new Machine({ root: ROOT, memory, swap, policy, seed }, host);
-  machine.control();
   try {
     return { machine, process: machine.spawn(command[0] ?? "", command.slice(1), terminal) };
   } catch (error) {

@@ -7,16 +7,19 @@ import * as state from "../state.ts";
 const EXAMPLES = [
   {
     label: "Copy-on-write after fork",
-    command: "/bin/pages map:a:64 write:a:all fork write:a:0-31:c state:a end write:a:all:p state:a",
+    command: "/bin/pages map:a:64 write:a:all fork write:a:0-31:c state:a end state:a wait write:a:all:p state:a wait",
   },
-  { label: "Demand-zero pages", command: "/bin/pages map:a:256 read:a:0-127 write:a:0-255/2 state:a usage:a" },
+  {
+    label: "Demand-zero pages",
+    command: "/bin/pages map:a:256 wait read:a:0-127 wait write:a:0-255/2 state:a usage:a wait",
+  },
   {
     label: "A file, private and shared",
     command:
-      "/bin/pages file:/tmp/f:32 map:p:32:private:rw:/tmp/f map:s:32:shared:rw:/tmp/f write:p:0-7:x write:s:8-15:y show:p show:s",
+      "/bin/pages file:/tmp/f:32 map:p:32:private:rw:/tmp/f map:s:32:shared:rw:/tmp/f wait write:p:0-7:x write:s:8-15:y show:p show:s wait",
   },
-  { label: "More than fits: swap", command: "/bin/truths fill 24" },
-  { label: "Hello", command: "/bin/hello world" },
+  { label: "More than fits: swap", command: "/bin/pages map:a:6000 write:a:all wait read:a:all wait" },
+  { label: "A shared library", command: "/bin/sharer" },
 ] as const;
 
 const DEFAULTS = { memory: "16M", swap: "64M", policy: "two-list", seed: 1 };
