@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 300_000,
     pool: "forks",
+    // What a page or a terminal shows is waited for; on a loaded machine that takes its time.
+    expect: { poll: { timeout: 20_000 } },
   },
 });
