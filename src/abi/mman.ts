@@ -31,6 +31,9 @@ export const MAP_FILE = 0;
 export const MAP_FIXED = 0x10;
 export const MAP_FIXED_NOREPLACE = 0x100000;
 export const MAP_GROWSDOWN = 0x0100;
+export const MAP_DROPPABLE = 0x08;
+/** MAP_HUGE_2MB | MAP_HUGE_1GB. */
+export const MAP_HUGE_SIZES = 0x7c000000;
 export const MAP_HUGETLB = 0x040000;
 export const MAP_LOCKED = 0x2000;
 export const MAP_NONBLOCK = 0x010000;

@@ -19,6 +19,7 @@ import { mlock, mlockall, munlock, munlockall } from "./mlock.ts";
 import { type MmapRequest, mmap } from "./mmap.ts";
 import { mprotect } from "./mprotect.ts";
 import { mremap } from "./mremap.ts";
+import { mseal } from "./mseal.ts";
 import { msync } from "./msync.ts";
 import { munmap, unmapAll } from "./munmap.ts";
 import { PageTable } from "./page-table.ts";
@@ -121,9 +122,11 @@ export class AddressSpace {
   /** mlockall(MCL_FUTURE): VM_LOCKED and VM_LOCKONFAULT given to every new area (mm->def_flags). */
   defaultFlags = 0;
   /** vm.mmap_min_addr in bytes. */
-  mmapMinAddress = 65536;
+  mmapMinAddress = 4096;
   /** vm.max_map_count. */
   maxMapCount = MAX_MAP_COUNT;
+  /** Some area was sealed: only then the areas are asked. */
+  hasSealed = false;
   /** False once the space has been torn down. */
   alive = true;
   private lastAnonVma = 0;
@@ -165,6 +168,7 @@ export class AddressSpace {
     Object.assign(this.layout, parent.layout);
     Object.assign(this.limits, parent.limits);
     this.mmapMinAddress = parent.mmapMinAddress;
+    this.hasSealed = parent.hasSealed;
     this.maxMapCount = parent.maxMapCount;
     this.lastAnonVma = parent.lastAnonVma;
   }
@@ -232,6 +236,9 @@ export class AddressSpace {
   }
   mlock(address: number, length: number, onFault = false): number {
     return mlock(this, address, length, onFault);
+  }
+  mseal(address: number, length: number, flags: number): number {
+    return mseal(this, address, length, flags);
   }
   munlock(address: number, length: number): number {
     return munlock(this, address, length);

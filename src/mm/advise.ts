@@ -1,11 +1,12 @@
 // madvise: every advice that Linux 6.12 takes without special configuration, with its checks (Linux mm/madvise.c). What advice
 // does to pages is range-operations.ts.
-import { EACCES, EAGAIN, EINVAL, ENOMEM } from "../abi/errno.ts";
+import { EACCES, EAGAIN, EINVAL, ENOMEM, EPERM } from "../abi/errno.ts";
 import * as M from "../abi/mman.ts";
 import { PAGE_SIZE, USER_END } from "../arch/sv39.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { modifyArea } from "./area-edit.ts";
 import { FRAME_FILE } from "./frame-table.ts";
+import { sealForbids } from "./mseal.ts";
 import { pageAlign } from "./munmap.ts";
 import { populateAdvised } from "./populate.ts";
 import { ageRange, lazyFreeRange, pageOutRange, unshareRange, zapRange } from "./range-operations.ts";
@@ -51,9 +52,9 @@ const FLAG_CHANGES: Readonly<Record<number, NewFlags>> = {
   [M.MADV_DOFORK]: (area) => (area.flags & V.VM_IO ? null : area.flags & ~V.VM_DONTCOPY),
   [M.MADV_WIPEONFORK]: (area) =>
     area.file !== null || area.object !== null || area.flags & V.VM_SHARED ? null : area.flags | V.VM_WIPEONFORK,
-  [M.MADV_KEEPONFORK]: (area) => area.flags & ~V.VM_WIPEONFORK,
+  [M.MADV_KEEPONFORK]: (area) => (area.flags & V.VM_DROPPABLE ? null : area.flags & ~V.VM_WIPEONFORK),
   [M.MADV_DONTDUMP]: (area) => area.flags | V.VM_DONTDUMP,
-  [M.MADV_DODUMP]: (area) => (area.flags & V.VM_SPECIAL ? null : area.flags & ~V.VM_DONTDUMP),
+  [M.MADV_DODUMP]: (area) => (area.flags & (V.VM_SPECIAL | V.VM_DROPPABLE) ? null : area.flags & ~V.VM_DONTDUMP),
   // Nothing merges pages here (no KSM daemon); the flag is kept for smaps, where Linux would allow it.
   [M.MADV_MERGEABLE]: (area) =>
     area.flags & (V.VM_SHARED | V.VM_MAYSHARE | V.VM_SPECIAL) ? area.flags : area.flags | V.VM_MERGEABLE,
@@ -96,6 +97,7 @@ function walkAreas(space: AddressSpace, firstVpn: number, endVpn: number, advice
       if (at >= endVpn) break;
     }
     const to = Math.min(area.endVpn, endVpn);
+    if (sealForbids(area, advice)) return -EPERM;
     const failed = visit(space, area, at, to, advice);
     if (failed < 0) return failed;
     at = to;

@@ -52,7 +52,7 @@ import type { MemoryObject } from "./memory-object.ts";
 import { lockFrame, unlockFrameIfUnused } from "./mlocked.ts";
 import { leafBits } from "./page-table.ts";
 import * as T from "./tracer.ts";
-import { VM_EXEC, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_READ, VM_WRITE, type Vma } from "./vma.ts";
+import { VM_DROPPABLE, VM_EXEC, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_READ, VM_WRITE, type Vma } from "./vma.ts";
 
 /** Two tables (or one in place of a shared one), the object's page and a copy of it: more than any one fault takes. */
 const FRAMES_PER_FAULT = 4;
@@ -215,7 +215,7 @@ function mapZeroPage(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: num
 
 /** F4, do_anonymous_page() for a write; also the first write to a page that shows the zero frame. */
 function demandZero(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: number): FaultResult {
-  const pfn = newAnonymousFrame(mm, vpn);
+  const pfn = newAnonymousFrame(mm, vpn, 0, (area.flags & VM_DROPPABLE) !== 0);
   mm.memory.zero(pfn);
   if (area.anonVma === 0) area.prepareAnonVma();
   space.table.map(space.table.ensure(vpn), vpn, pfn, writtenBits(area));
@@ -371,7 +371,7 @@ function reuse(mm: MemoryManager, space: AddressSpace, area: Vma, at: number, pf
   const { flags } = mm.frames;
   if ((flags[pfn] & (FRAME_SWAP_CACHE | FRAME_LAZY_FREE)) !== 0) {
     if ((flags[pfn] & FRAME_SWAP_CACHE) !== 0) dropSwapCache(mm, pfn);
-    flags[pfn] &= ~FRAME_LAZY_FREE;
+    if ((area.flags & VM_DROPPABLE) === 0) flags[pfn] &= ~FRAME_LAZY_FREE;
   }
   space.table.setBits(at, (area.flags & VM_WRITE) !== 0 ? PTE_A | PTE_D | PTE_W : PTE_A | PTE_D);
 }

@@ -7,7 +7,7 @@ import { modifyArea } from "./area-edit.ts";
 import { pageAlign } from "./munmap.ts";
 import { populatePages } from "./populate.ts";
 import { lockRange, unlockRange } from "./range-operations.ts";
-import { VM_LOCKED, VM_LOCKED_MASK, VM_LOCKONFAULT, VM_SPECIAL, Vma } from "./vma.ts";
+import { VM_DROPPABLE, VM_LOCKED, VM_LOCKED_MASK, VM_LOCKONFAULT, VM_SPECIAL, Vma } from "./vma.ts";
 
 /** can_do_mlock(). */
 export function mayLockSome(space: AddressSpace): boolean {
@@ -81,7 +81,7 @@ function applyLockFlags(space: AddressSpace, start: number, bytes: number, flags
 /** mlock_fixup(): the area that holds the pages afterwards, or -ENOMEM (too many areas). */
 function setLockFlags(space: AddressSpace, area: Vma, firstVpn: number, endVpn: number, flags: number): Vma | number {
   const old = area.flags;
-  if (flags === old || old & VM_SPECIAL) return area;
+  if (flags === old || old & (VM_SPECIAL | VM_DROPPABLE)) return area;
   const changed = modifyArea(area, firstVpn, endVpn, flags);
   if (!(changed instanceof Vma)) return changed;
   const pages = endVpn - firstVpn;

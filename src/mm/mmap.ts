@@ -66,7 +66,8 @@ const LEGACY_MAP_MASK =
   M.MAP_POPULATE |
   M.MAP_NONBLOCK |
   M.MAP_STACK |
-  M.MAP_HUGETLB;
+  M.MAP_HUGETLB |
+  M.MAP_HUGE_SIZES;
 
 /** Largest object offset: what fits an exact double. Linux: MAX_LFS_FILESIZE of the file system. */
 const MAX_OBJECT_BYTES = Number.MAX_SAFE_INTEGER;
@@ -106,6 +107,7 @@ export function mmap(space: AddressSpace, request: MmapRequest): number {
   const typed = isFile ? fileFlags(request, flags, vmFlags, length) : anonymousFlags(flags, vmFlags);
   if (typed < 0) return typed;
   vmFlags |= typed;
+  if (vmFlags & V.VM_DROPPABLE) vmFlags &= ~V.VM_LOCKED_MASK;
   if ((vmFlags & V.VM_MAYSHARE) !== 0 && isFile && (request.maxProt & M.PROT_WRITE) === 0) {
     vmFlags &= ~(V.VM_MAYWRITE | V.VM_SHARED);
   }
@@ -143,6 +145,11 @@ function fileFlags(request: MmapRequest, flags: number, vmFlags: number, length:
 function anonymousFlags(flags: number, vmFlags: number): number {
   const type = flags & M.MAP_TYPE;
   if (type === M.MAP_PRIVATE) return 0;
+  if (type === M.MAP_DROPPABLE) {
+    // Pages that may vanish at any time are neither locked nor promised, and no child or dump gets them.
+    if (flags & M.MAP_LOCKED || vmFlags & V.VM_GROWSDOWN) return -EINVAL;
+    return V.VM_DROPPABLE | V.VM_NORESERVE | V.VM_WIPEONFORK | V.VM_DONTDUMP;
+  }
   if (type !== M.MAP_SHARED || vmFlags & V.VM_GROWSDOWN) return -EINVAL;
   return V.VM_SHARED | V.VM_MAYSHARE;
 }

@@ -1,5 +1,5 @@
 // mprotect (Linux mm/mprotect.c): checks, area flags and accounting; the PTEs follow in protectRange().
-import { EACCES, EINVAL, ENOMEM } from "../abi/errno.ts";
+import { EACCES, EINVAL, ENOMEM, EPERM } from "../abi/errno.ts";
 import { PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM } from "../abi/mman.ts";
 import { PAGE_SIZE, USER_END } from "../arch/sv39.ts";
 import { type AddressSpace, mayExpand } from "./address-space.ts";
@@ -8,7 +8,17 @@ import { pageAlign } from "./munmap.ts";
 import { populatePages } from "./populate.ts";
 import { protectRange, unshareRange } from "./range-operations.ts";
 import { TRACE_PROTECT } from "./tracer.ts";
-import { VM_ACCESS_FLAGS, VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED, VM_NORESERVE, VM_SHARED, VM_WRITE, Vma } from "./vma.ts";
+import {
+  VM_ACCESS_FLAGS,
+  VM_ACCOUNT,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_NORESERVE,
+  VM_SEALED,
+  VM_SHARED,
+  VM_WRITE,
+  Vma,
+} from "./vma.ts";
 
 /** 0, -EINVAL, -EACCES (the object forbids it), -ENOMEM (hole, limits). What lies before the failing page is changed. */
 export function mprotect(space: AddressSpace, address: number, length: number, protection: number): number {
@@ -52,6 +62,7 @@ export function mprotect(space: AddressSpace, address: number, length: number, p
 function protectPages(space: AddressSpace, area: Vma, firstVpn: number, endVpn: number, wanted: number): number {
   const old = area.flags;
   let flags = wanted;
+  if (old & VM_SEALED) return -EPERM;
   if (flags === old) return 0;
   const pages = endVpn - firstVpn;
   const { commit } = space.mm;

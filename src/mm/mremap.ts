@@ -1,5 +1,5 @@
 // mremap: shrink, grow in place, move, duplicate (Linux mm/mremap.c of 6.12: one area at a time).
-import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from "../abi/errno.ts";
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from "../abi/mman.ts";
 import { PAGE_SIZE, USER_END } from "../arch/sv39.ts";
 import { type AddressSpace, mayExpand } from "./address-space.ts";
@@ -18,6 +18,7 @@ import {
   VM_LOCKED_MASK,
   VM_MAYSHARE,
   VM_PFNMAP,
+  VM_SEALED,
   VM_SHARED,
   VM_SPECIAL,
   type Vma,
@@ -42,6 +43,7 @@ export function mremap(
   if (newLength === 0 || (newBytes < 0 && newBytes > -PAGE_SIZE)) return -EINVAL;
   const area = space.areas.find(address);
   if (area === null) return -EFAULT;
+  if (area.flags & VM_SEALED) return -EPERM;
   if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
     return moveTo(space, address, oldLength, newLength, flags, newAddress);
   }

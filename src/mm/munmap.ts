@@ -1,8 +1,9 @@
 // munmap, and the removal of areas with their pages that mmap(MAP_FIXED), mremap, brk and exit share (Linux do_vmi_munmap).
-import { EINVAL, ENOMEM } from "../abi/errno.ts";
+import { EINVAL, ENOMEM, EPERM } from "../abi/errno.ts";
 import { PAGE_SIZE, USER_END, USER_VPN_END } from "../arch/sv39.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { dropArea, splitArea } from "./area-edit.ts";
+import { isSealed } from "./mseal.ts";
 import { freeTables, unshareRange, zapRange } from "./range-operations.ts";
 import { TRACE_UNMAP } from "./tracer.ts";
 import { VM_ACCOUNT, VM_LOCKED, type Vma } from "./vma.ts";
@@ -12,7 +13,7 @@ export function pageAlign(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 }
 
-/** 0, -EINVAL (unaligned, empty or outside user space), -ENOMEM (would split an area or a shared table, and there are too many or no frame). */
+/** 0, -EINVAL (unaligned, empty or outside user space), -EPERM (sealed), -ENOMEM (would split an area or a shared table, and there are too many or no frame). */
 export function munmap(space: AddressSpace, address: number, length: number): number {
   if (address % PAGE_SIZE !== 0 || address < 0 || address > USER_END) return -EINVAL;
   if (length <= 0 || length > USER_END - address) return -EINVAL;
@@ -27,11 +28,12 @@ export function maySplitFor(space: AddressSpace, firstVpn: number, endVpn: numbe
   return space.areas.length < space.maxMapCount;
 }
 
-/** Removes whatever is mapped in [firstVpn, endVpn). 0 or -ENOMEM; on failure nothing has changed. */
+/** Removes whatever is mapped in [firstVpn, endVpn). 0, -EPERM (sealed) or -ENOMEM; on failure nothing has changed. */
 export function unmapPages(space: AddressSpace, firstVpn: number, endVpn: number): number {
   const { areas, mm } = space;
   let area = areas.findOverlap(firstVpn, endVpn);
   if (area === null) return 0;
+  if (isSealed(space, firstVpn, endVpn)) return -EPERM;
   if (!maySplitFor(space, firstVpn, endVpn)) return -ENOMEM;
   if (unshareRange(mm, space, firstVpn, endVpn, true) < 0) return -ENOMEM;
   if (area.startVpn < firstVpn) area = splitArea(area, firstVpn);

@@ -24,6 +24,7 @@ import {
 } from "./frame-table.ts";
 import type { MemoryManager } from "./memory-manager.ts";
 import { TRACE_DROP_LAZY, TRACE_SWAP_OUT } from "./tracer.ts";
+import { VM_DROPPABLE } from "./vma.ts";
 
 /** Kills that brought no frame before a request is given up. */
 const FRUITLESS_KILLS = 16;
@@ -168,10 +169,13 @@ export class Reclaimer {
 
   /** MADV_FREE: an untouched frame is dropped without a trace. False: it was written again, and is an ordinary page now. */
   private dropLazilyFreed(pfn: Pfn): boolean {
-    const { frames, rmap, memory, lru, tracer } = this.mm;
+    const { frames, rmap, memory, lru, tracer, spaces } = this.mm;
     const count = rmap.collect(pfn);
     let written = (frames.flags[pfn] & (FRAME_DIRTY | FRAME_SWAP_CACHE)) !== 0;
-    for (let i = 0; i < count; i++) if ((memory.words[rmap.found[i] * 2] & PTE_D) !== 0) written = true;
+    const first = count > 0 ? rmap.found[0] : 0;
+    const area = count > 0 ? spaces.get(rmap.spaceIdOf(first))!.areas.findPage(rmap.vpnOf(first)) : null;
+    const isDroppable = area !== null && (area.flags & VM_DROPPABLE) !== 0;
+    for (let i = 0; i < count && !isDroppable; i++) if ((memory.words[rmap.found[i] * 2] & PTE_D) !== 0) written = true;
     if (written) {
       frames.flags[pfn] &= ~FRAME_LAZY_FREE;
       // Without swap it is not evictable any more.

@@ -32,6 +32,9 @@ export const VM_DONTEXPAND = 0x40000;
 export const VM_LOCKONFAULT = 0x80000;
 export const VM_ACCOUNT = 0x100000;
 export const VM_NORESERVE = 0x200000;
+/** Bits 22 and 23 mean HUGETLB and SYNC in Linux, which are not here; its own for these two lie above 32. */
+export const VM_DROPPABLE = 0x400000;
+export const VM_SEALED = 0x800000;
 export const VM_WIPEONFORK = 0x2000000;
 export const VM_DONTDUMP = 0x4000000;
 export const VM_HUGEPAGE = 0x20000000;
@@ -72,6 +75,8 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_HUGEPAGE, "hg"],
   [VM_NOHUGEPAGE, "nh"],
   [VM_MERGEABLE, "mg"],
+  [VM_DROPPABLE, "dp"],
+  [VM_SEALED, "sl"],
 ];
 
 /** The VmFlags words of smaps. */

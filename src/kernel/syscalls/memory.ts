@@ -13,6 +13,7 @@ import {
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN,
+  MAP_HUGE_SIZES,
   MAP_HUGETLB,
   MAP_LOCKED,
   MAP_NONBLOCK,
@@ -57,6 +58,7 @@ const VALIDATED_FLAGS =
   MAP_NONBLOCK |
   MAP_STACK |
   MAP_HUGETLB |
+  MAP_HUGE_SIZES |
   MAP_FIXED_NOREPLACE;
 
 /** do_mmap()'s rules for a file: what may ever be allowed on the area, or -errno. */
@@ -275,6 +277,10 @@ export const MEMORY_SYSCALLS = defineSyscalls({
     args: "addr:ptr length flags:flags",
     run: (_k, t, address, length, flags) =>
       (flags & ~MLOCK_ONFAULT) !== 0 ? -EINVAL : t.space.mlock(address, length, (flags & MLOCK_ONFAULT) !== 0),
+  },
+  mseal: {
+    args: "addr:ptr length flags:flags",
+    run: (_k, t, address, length, flags) => t.space.mseal(address, length, flags),
   },
   munlock: { args: "addr:ptr length", run: (_k, t, address, length) => t.space.munlock(address, length) },
   mlockall: { args: "flags:flags", run: (_k, t, flags) => t.space.mlockall(flags | 0) },

@@ -38,13 +38,21 @@ function memoryRows(space: AddressSpace): string {
     `VmHWM:\t${kb(hwm)}\nVmRSS:\t${kb(residentPages(space))}\nRssAnon:\t${kb(c.anonymous)}\nRssFile:\t${kb(c.file)}\n` +
     `RssShmem:\t${kb(c.shmem)}\nVmData:\t${kb(space.dataPages)}\nVmStk:\t${kb(space.stackPages)}\n` +
     `VmExe:\t${kb(textPages(space))}\nVmLib:\t${kb(Math.max(0, space.execPages - textPages(space)))}\n` +
-    `VmPTE:\t${kb(space.pageTableBytes / PAGE_SIZE)}\nVmSwap:\t${kb(c.swapped)}\n`
+    `VmPTE:\t${kb(space.pageTableBytes / PAGE_SIZE)}\nVmSwap:\t${kb(c.swapped)}\n` +
+    `HugetlbPages:\t${kb(0)}\n`
   );
 }
 
 function textPages(space: AddressSpace): number {
   const { codeStart, codeEnd } = space.layout;
   return Math.ceil(codeEnd / PAGE_SIZE) - Math.floor(codeStart / PAGE_SIZE);
+}
+
+/** Room in the descriptor table (alloc_fdtable): 64 at first, then powers of two. */
+function descriptorTableSize(used: number): number {
+  let size = 64;
+  while (size < used) size *= 2;
+  return size;
 }
 
 /** /proc/PID/statm: size resident shared text lib data dt, in pages. */
@@ -65,15 +73,15 @@ export function renderStatus(task: Task): string {
     `Name:\t${task.name.replace(/\\/g, "\\\\").replace(/\n/g, "\\n")}\nUmask:\t${(task.fs?.umask ?? 0).toString(8).padStart(4, "0")}\n` +
     `State:\t${letter} (${word})\nTgid:\t${process.pid}\nNgid:\t0\nPid:\t${task.tid}\nPPid:\t${process.parent?.pid ?? 0}\nTracerPid:\t0\n` +
     `Uid:\t${c.uid}\t${c.euid}\t${c.suid}\t${c.fsuid}\nGid:\t${c.gid}\t${c.egid}\t${c.sgid}\t${c.fsgid}\n` +
-    `FDSize:\t${task.files?.end ?? 0}\nGroups:\t${c.groups.join(" ")} \n` +
+    `FDSize:\t${descriptorTableSize(task.files?.end ?? 0)}\nGroups:\t${c.groups.join(" ")} \n` +
     `NStgid:\t${process.pid}\nNSpid:\t${task.tid}\nNSpgid:\t${process.group.id}\nNSsid:\t${process.session.id}\n` +
-    (space ? memoryRows(space) : "") +
-    `CoreDumping:\t0\nTHP_enabled:\t0\nThreads:\t${process.threads.size}\nSigQ:\t0/7822\n` +
+    `Kthread:\t0\n${space ? memoryRows(space) : ""}` +
+    `${space ? "CoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\n" : ""}Threads:\t${process.threads.size}\nSigQ:\t0/7822\n` +
     `SigPnd:\t${signalSet(task.signals.pendingSet)}\nShdPnd:\t${signalSet(process.signals.pendingSet)}\n` +
     `SigBlk:\t${signalSet(task.signals.blocked)}\nSigIgn:\t${signalSet(process.signals.ignoredSet())}\nSigCgt:\t${signalSet(process.signals.caughtSet())}\n` +
     `CapInh:\t0000000000000000\nCapPrm:\t${c.euid === 0 ? "000001ffffffffff" : "0000000000000000"}\nCapEff:\t${c.euid === 0 ? "000001ffffffffff" : "0000000000000000"}\n` +
     `CapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n` +
-    `Speculation_Store_Bypass:\tunknown\nCpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\nMems_allowed_list:\t0\n` +
+    `Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunsupported\nCpus_allowed:\t1\nCpus_allowed_list:\t0\nMems_allowed:\t1\nMems_allowed_list:\t0\n` +
     `voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n`
   );
 }

@@ -80,7 +80,7 @@ function vmTree(k: Kernel): Record<string, NodeMaker> {
       },
     ),
     max_map_count: constant(65530),
-    mmap_min_addr: constant(65536),
+    mmap_min_addr: constant(4096),
     swappiness: settable(60),
     page_cluster: settable(3),
     min_free_kbytes: settable(1024),
