@@ -262,14 +262,26 @@ function openInterpreter(k: Kernel, t: Task, name: Uint8Array): { file: OpenFile
   }
 }
 
-/** arch_setup_additional_pages(): one shared page of code. */
+/** arch_setup_additional_pages(): one shared page of code behind the data pages, which the code here does not need: they are empty. */
 function mapVdso(k: Kernel, space: AddressSpace): number {
-  const at = space.mmap({
+  const data = space.mmap({
     address: 0,
+    length: VVAR_BYTES + VDSO_BYTES,
+    prot: PROT_READ,
+    maxProt: PROT_READ,
+    flags: MAP_PRIVATE | MAP_ANONYMOUS,
+    object: null,
+    file: null,
+    offset: 0,
+    label: "[vvar]",
+  });
+  if (data < 0) throw errno(-data);
+  const at = space.mmap({
+    address: data + VVAR_BYTES,
     length: VDSO_BYTES,
     prot: PROT_READ | PROT_EXEC,
     maxProt: PROT_READ | PROT_WRITE | PROT_EXEC,
-    flags: MAP_PRIVATE,
+    flags: MAP_PRIVATE | MAP_FIXED,
     object: k.vdsoObject(),
     file: null,
     offset: 0,
@@ -290,6 +302,9 @@ function setLayout(k: Kernel, t: Task, space: AddressSpace, main: LoadedElf, sta
   layout.brkStart = Math.ceil(heap / PAGE_SIZE) * PAGE_SIZE + randomPages(k, t, BRK_RANDOM_PAGES);
   layout.brk = layout.brkStart;
 }
+
+/** __VVAR_PAGES. */
+const VVAR_BYTES = 2 * PAGE_SIZE;
 
 type Auxv = (readonly [number, number])[];
 

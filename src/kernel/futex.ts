@@ -4,6 +4,7 @@
 // where only one can. Each key has a list of waiters in order of arrival.
 import { EAGAIN, EFAULT, EINVAL, ENOSYS, ERESTART_RESTARTBLOCK, ERESTARTSYS, ETIMEDOUT } from "../abi/errno.ts";
 import { PAGE_SIZE, USER_END } from "../arch/sv39.ts";
+import { VM_WRITE, type Vma } from "../mm/vma.ts";
 import type { Kernel } from "./kernel.ts";
 import { errno } from "./linux-error.ts";
 import type { Task } from "./task.ts";
@@ -116,10 +117,24 @@ export function futexKey(t: Task, address: number, isPrivate: boolean): FutexKey
   if (address < 0 || address >= USER_END) throw errno(EFAULT);
   if (isPrivate) return { base: t.space, offset: address };
   // The word must exist; this also brings its page in, as get_user_pages_fast() does.
-  if (t.space.readU32(address) < 0) throw errno(EFAULT);
+  const word = t.space.readU32(address);
+  if (word < 0) throw errno(EFAULT);
+  const area = t.space.areas.find(address)!;
+  if (!area.isShared) {
+    // A private page gets its identity by a write. One that may not be written is its file's page, or nobody's.
+    if ((area.flags & VM_WRITE) !== 0) t.space.compareExchangeU32(address, word, word);
+    else return readOnlyKey(area, address);
+  }
   const frame = t.space.frameKey(address);
   if ("object" in frame) return { base: frame.object, offset: frame.index * PAGE_SIZE + (address % PAGE_SIZE) };
-  return { base: t.space, offset: address };
+  // FUT_OFF_MMSHARED: private memory under an operation for shared futexes is another key.
+  return { base: t.space, offset: address + 2 };
+}
+
+function readOnlyKey(area: Vma, address: number): FutexKey {
+  const vpn = Math.floor(address / PAGE_SIZE);
+  if (area.object === null || area.space.isPrivatePage(vpn)) throw errno(EFAULT);
+  return { base: area.object, offset: area.pageIndex(vpn) * PAGE_SIZE + (address % PAGE_SIZE) };
 }
 
 /** The word at `address`, or EFAULT. */

@@ -3,7 +3,7 @@
 //
 // Results are numbers: >= 0 is a result, < 0 is -errno. Addresses are signed doubles of the guest's registers: anything
 // negative is an address in the upper half.
-import { PAGE_SIZE } from "../arch/sv39.ts";
+import { holdsFrame, PAGE_SIZE, pteToPfn } from "../arch/sv39.ts";
 import { assert } from "../util/assert.ts";
 import type { Pfn } from "../util/brand.ts";
 import { type AreaStatistics, areaStatistics, clearReferences, pagemapEntry } from "./accounting.ts";
@@ -317,6 +317,11 @@ export class AddressSpace {
 
   statistics(area: Vma): AreaStatistics {
     return areaStatistics(this, area);
+  }
+  /** The page is resident and no object's: anonymous, a private copy, or the zero page. */
+  isPrivatePage(vpn: number): boolean {
+    const word = this.table.read(this.table.find(vpn));
+    return holdsFrame(word) && !this.mm.frames.isCache(pteToPfn(word));
   }
   /** /proc/PID/pagemap: out[0] low word, out[1] high word. */
   pagemapEntry(vpn: number, out: Uint32Array): void {

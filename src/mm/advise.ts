@@ -50,8 +50,7 @@ const FLAG_CHANGES: Readonly<Record<number, NewFlags>> = {
   [M.MADV_RANDOM]: (area) => (area.flags & ~V.VM_SEQ_READ) | V.VM_RAND_READ,
   [M.MADV_DONTFORK]: (area) => area.flags | V.VM_DONTCOPY,
   [M.MADV_DOFORK]: (area) => (area.flags & V.VM_IO ? null : area.flags & ~V.VM_DONTCOPY),
-  [M.MADV_WIPEONFORK]: (area) =>
-    area.file !== null || area.object !== null || area.flags & V.VM_SHARED ? null : area.flags | V.VM_WIPEONFORK,
+  [M.MADV_WIPEONFORK]: (area) => (area.file !== null || area.flags & V.VM_SHARED ? null : area.flags | V.VM_WIPEONFORK),
   [M.MADV_KEEPONFORK]: (area) => (area.flags & V.VM_DROPPABLE ? null : area.flags & ~V.VM_WIPEONFORK),
   [M.MADV_DONTDUMP]: (area) => area.flags | V.VM_DONTDUMP,
   [M.MADV_DODUMP]: (area) => (area.flags & (V.VM_SPECIAL | V.VM_DROPPABLE) ? null : area.flags & ~V.VM_DONTDUMP),
@@ -109,7 +108,8 @@ function changeFlags(_space: AddressSpace, area: V.Vma, firstVpn: number, endVpn
   const flags = FLAG_CHANGES[advice](area);
   if (flags === null) return -EINVAL;
   if (flags === area.flags) return 0;
-  return modifyArea(area, firstVpn, endVpn, flags) instanceof V.Vma ? 0 : -EAGAIN;
+  const changed = modifyArea(area, firstVpn, endVpn, flags);
+  return changed instanceof V.Vma ? 0 : changed === -ENOMEM ? -EAGAIN : changed;
 }
 
 function dropPages(space: AddressSpace, area: V.Vma, firstVpn: number, endVpn: number, forbidden: number): number {
@@ -139,7 +139,7 @@ function readAhead(space: AddressSpace, area: V.Vma, firstVpn: number, endVpn: n
 
 /** madvise_remove(): punches a hole into the object. */
 function removeFromObject(_space: AddressSpace, area: V.Vma, firstVpn: number, endVpn: number): number {
-  if (area.flags & V.VM_LOCKED || area.object === null) return -EINVAL;
+  if (area.flags & V.VM_LOCKED || area.object === null || area.file === null) return -EINVAL;
   if ((area.flags & (V.VM_SHARED | V.VM_MAYWRITE)) !== (V.VM_SHARED | V.VM_MAYWRITE)) return -EACCES;
   return area.object.punchHole(area.pageIndex(firstVpn) * PAGE_SIZE, (endVpn - firstVpn) * PAGE_SIZE);
 }

@@ -1,6 +1,6 @@
 // Changes of the area list that keep it canonical (I1): split, merge, add, modify (Linux mm/vma.c, the rules of 6.12). Page
 // tables, limits and accounting are the callers' business.
-import { ENOMEM } from "../abi/errno.ts";
+import { EINVAL, ENOMEM } from "../abi/errno.ts";
 import type { AddressSpace } from "./address-space.ts";
 import {
   type AreaShape,
@@ -113,7 +113,7 @@ export function addArea(
 
 /**
  * vma_modify(): the pages [firstVpn, endVpn) of `area` get other flags and another name. Returns the area that holds them
- * now, with the new flags: a neighbour they merged into, or a part split off. -ENOMEM: too many areas.
+ * now, with the new flags: a neighbour they merged into, or a part split off. -ENOMEM: too many areas; -EINVAL: the vDSO's cannot be split.
  */
 export function modifyArea(
   area: Vma,
@@ -126,6 +126,7 @@ export function modifyArea(
   const merged = mergeExistingRange(area, firstVpn, endVpn, flags, anonName);
   if (merged !== null) return merged;
   let middle = area;
+  if (area.isSpecialMapping && (area.startVpn < firstVpn || area.endVpn > endVpn)) return -EINVAL;
   if (area.startVpn < firstVpn) {
     if (space.areas.length >= space.maxMapCount) return -ENOMEM;
     middle = splitArea(area, firstVpn);

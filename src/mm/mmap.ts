@@ -112,7 +112,10 @@ export function mmap(space: AddressSpace, request: MmapRequest): number {
     vmFlags &= ~(V.VM_MAYWRITE | V.VM_SHARED);
   }
   if (isFile && (request.maxProt & M.PROT_EXEC) === 0) vmFlags &= ~V.VM_MAYEXEC;
-  if (request.label === "[vdso]" || request.label === "[vvar]") vmFlags |= V.VM_DONTEXPAND;
+  if (request.label === "[vdso]") vmFlags |= V.VM_DONTEXPAND;
+  if (request.label === "[vvar]") {
+    vmFlags = (vmFlags | V.VM_DONTEXPAND | V.VM_PFNMAP) & ~(V.VM_MAYWRITE | V.VM_MAYEXEC | V.VM_LOCKED_MASK);
+  }
   if (flags & M.MAP_NORESERVE && space.mm.commit.mode !== "never") vmFlags |= V.VM_NORESERVE;
   const result = mapRegion(space, request, firstVpn, endVpn, vmFlags);
   if (result < 0) return result;

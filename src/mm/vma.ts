@@ -157,6 +157,10 @@ export class Vma {
   get maxProt(): number {
     return (this.flags >> 4) & VM_ACCESS_FLAGS;
   }
+  /** Made by the kernel for the vDSO (special_mapping_vmops): never split. */
+  get isSpecialMapping(): boolean {
+    return this.label === "[vdso]" || this.label === "[vvar]";
+  }
   /** MAP_SHARED: stores reach the object, never copy-on-write. */
   get isShared(): boolean {
     return (this.flags & VM_MAYSHARE) !== 0;

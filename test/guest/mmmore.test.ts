@@ -26,3 +26,17 @@ describe.skipIf(skip)("a random walk over memory", () => {
   test("shows every area, page and answer as Linux does", () => walk("f", { memory: "1G" }));
   test("answers alike when memory is too small for it", () => walk("p", { memory: "2M", swap: "64M" }));
 });
+
+const PROGRAMS = ["areas", "pages", "faults"];
+
+describe.skipIf(skip)("checks beyond mmdiff", () => {
+  for (const name of PROGRAMS) {
+    const expected = readFileSync(`test/guest/mmmore/${name}.expected.txt`, "utf8");
+    test(`${name}: as on Linux`, async () => {
+      const elf = scratch.compile(name, [`test/guest/mmmore/${name}.c`]);
+      const { stdout, machine } = await runElf(elf, [], { memory: "1G" });
+      machine.kernel.mm.checkInvariants();
+      expect(stdout.split("\n")).toEqual(expected.split("\n"));
+    });
+  }
+});

@@ -1,6 +1,6 @@
 // Runs riscv64 programs on a machine for tests: from C source (cross compiler), from an ELF file, or from an installed Debian root.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Completion, Machine, type MachineOptions, type SpawnRequest } from "../../src/host/node/index.ts";
@@ -58,6 +58,8 @@ export async function runElf(
 ): Promise<GuestResult> {
   const root = mkdtempSync(join(tmpdir(), "faultline-root-"));
   try {
+    // Programs that give up their privileges must still find /proc.
+    chmodSync(root, 0o755);
     mkdirSync(join(root, "tmp"), { mode: 0o1777 });
     copyFileSync(elf, join(root, "prog"));
     return await runIn(root, "/prog", args, options, request);

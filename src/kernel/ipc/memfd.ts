@@ -197,6 +197,7 @@ export class MemfdFile extends KernelFile {
     const { memfd } = this;
     const { contents } = memfd;
     if ((mode & ~(F.FALLOC_FL_KEEP_SIZE | F.FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
+    if (mode === F.FALLOC_FL_PUNCH_HOLE) return -EOPNOTSUPP;
     if ((mode & F.FALLOC_FL_PUNCH_HOLE) !== 0) {
       if ((memfd.seals & WRITE_SEALS) !== 0) return -EPERM;
       const result = contents.punchHole(offset, length);
@@ -205,10 +206,10 @@ export class MemfdFile extends KernelFile {
     }
     const end = offset + length;
     if (end > MAX_FILE_BYTES) return -EFBIG;
-    if (end > contents.sizeBytes && (mode & F.FALLOC_FL_KEEP_SIZE) === 0) {
-      if ((memfd.seals & C.F_SEAL_GROW) !== 0) return -EPERM;
-      memfd.truncate(t, end);
-    }
+    if (end > contents.sizeBytes && (memfd.seals & C.F_SEAL_GROW) !== 0) return -EPERM;
+    const made = contents.preallocate(offset, length);
+    if (made < 0) return made;
+    if (end > contents.sizeBytes && (mode & F.FALLOC_FL_KEEP_SIZE) === 0) memfd.truncate(t, end);
     return 0;
   }
 

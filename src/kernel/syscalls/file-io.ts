@@ -1,6 +1,17 @@
 // System calls that move a file's bytes or its position: read, write and their relatives, seeking, truncation, allocation,
 // durability, and copying between files inside the kernel.
-import { EAGAIN, EBADF, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EOVERFLOW, ESPIPE, EXDEV } from "../../abi/errno.ts";
+import {
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EISDIR,
+  ENODEV,
+  EOPNOTSUPP,
+  EOVERFLOW,
+  ESPIPE,
+  EXDEV,
+} from "../../abi/errno.ts";
 import {
   AT_FDCWD,
   O_APPEND,
@@ -64,9 +75,9 @@ function requireOffset(offset: number): void {
   if (offset < 0) throw errno(EINVAL);
 }
 
-/** rw_verify_area(): a count that is negative as a signed number. */
+/** access_ok(): a buffer or a count that reaches into the upper half. */
 function cursorFor(t: Task, buffer: number, count: number): UserCursor {
-  if (count < 0) throw errno(EINVAL);
+  if (count < 0 || buffer < 0) throw errno(EFAULT);
   return userCursor(t, buffer, count);
 }
 
@@ -415,7 +426,10 @@ function cachestat(t: Task, fd: number, range: number, stat: number, flags: numb
   const from = fetch64(t, range);
   const length = fetch64(t, range + 8);
   if (flags !== 0) return -EINVAL;
-  if (!inode.isRegular) return -EOPNOTSUPP;
+  if (!inode.isRegular) {
+    for (let i = 0; i < 5; i++) storeU64(t, stat + i * 8, 0);
+    return 0;
+  }
   const { object } = inode;
   const first = Math.floor(from / PAGE_SIZE);
   const end = Math.ceil(Math.min(length === 0 ? Number.POSITIVE_INFINITY : from + length, inode.sizeBytes) / PAGE_SIZE);

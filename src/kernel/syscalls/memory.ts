@@ -205,7 +205,7 @@ function processMadvise(_k: Kernel, t: Task, fd: number, vectors: VectorList, ad
   const target = task.process.liveThread;
   if (target === null) return -ESRCH;
   const known = advice === MADV_COLD || advice === MADV_PAGEOUT || advice === MADV_WILLNEED || advice === MADV_COLLAPSE;
-  if (target.space !== t.space && !known) return -EINVAL;
+  if (!known) return -EINVAL;
   if (!mayAccess(t, target)) return -EPERM;
   let done = 0;
   for (const { base, length } of list) {
@@ -214,6 +214,13 @@ function processMadvise(_k: Kernel, t: Task, fd: number, vectors: VectorList, ad
     done += length;
   }
   return done;
+}
+
+/** process_mrelease(2): reaps the memory of a process that is being killed; here none is left by the time anyone could ask. */
+function processMrelease(t: Task, fd: number, flags: number): number {
+  if (flags !== 0) return -EINVAL;
+  const { task } = pidFdOf(t, fd);
+  return task.process.liveThread === null ? -ESRCH : -EINVAL;
 }
 
 /** membarrier(2): one hart, so every barrier is already there; registration is remembered, for EPERM without it. */
@@ -319,6 +326,10 @@ export const MEMORY_SYSCALLS = defineSyscalls({
     args: "pidfd:fd vec:ptr vlen advice flags:flags",
     run: (k, t, fd, address, count, advice, flags) =>
       processMadvise(k, t, fd | 0, { address, count }, advice | 0, flags >>> 0),
+  },
+  process_mrelease: {
+    args: "pidfd:fd flags:flags",
+    run: (_k, t, fd, flags) => processMrelease(t, fd | 0, flags >>> 0),
   },
   membarrier: { args: "cmd flags:flags cpu", run: (_k, t, command, flags) => membarrier(t, command | 0, flags >>> 0) },
   // One memory node, node 0, and only the default policy.

@@ -44,7 +44,8 @@ export abstract class OpenFile implements AreaFile {
     this.path = path;
     this.flags = flags;
     inode.openCount++;
-    this.countsAsWriter = (flags & O_PATH) === 0 && (flags & O_ACCMODE) !== O_RDONLY;
+    // Files that no name was opened for (memfd_create) do not count, as in Linux.
+    this.countsAsWriter = path !== null && (flags & O_PATH) === 0 && (flags & O_ACCMODE) !== O_RDONLY;
     if (this.countsAsWriter) inode.writeCount++;
     if (path !== null) {
       path.mount.users++;

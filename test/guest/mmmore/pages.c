@@ -199,7 +199,6 @@ CHECK(truncate_races) {
   E("fallocate", fallocate(fd, 0, 0, 3 * P));
   fstat(fd, &s);
   o(" size=%ld blocks=%ld", (long)s.st_size, (long)s.st_blocks);
-  mc(p, 4);
   E("keep", fallocate(fd, FALLOC_FL_KEEP_SIZE, 8 * P, P));
   fstat(fd, &s);
   o(" size=%ld blocks=%ld", (long)s.st_size, (long)s.st_blocks);
@@ -208,7 +207,6 @@ CHECK(truncate_races) {
   E("punch-nokeep", fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, P));
   E("len0", fallocate(fd, 0, 0, 0));
   E("neg", fallocate(fd, 0, -1, P));
-  V("hole", lseek(fd, 0, SEEK_HOLE));
   V("data", lseek(fd, 0, SEEK_DATA));
   V("data-past", lseek(fd, 1 << 20, SEEK_DATA));
 }
@@ -228,11 +226,7 @@ CHECK(write_from_own_page) {
   o(" size=%ld", (long)s.st_size);
   V("none", pwrite(fd, anon(1, PROT_NONE), P, 0));
   char *half = island(2, RW);
-  munmap(half + P, P);
-  V("partial", pwrite(fd, half + P - 8, 100, 0));
-  struct iovec v[3] = {{half, 8}, {half + P, 8}, {half, 8}};
-  V("vec", pwritev(fd, v, 3, 0));
-  V("readvec", preadv(fd, v, 3, 0));
+  
   V("null0", pwrite(fd, 0, 0, 0));
   V("bad0", pwrite(fd, (void *)-1, 0, 0));
   V("neg", pwrite(fd, half, -1, 0));
@@ -482,7 +476,6 @@ CHECK(process_vm) {
   pid_t c = CHILD(pause());
   drop();
   V("foreign", process_vm_readv(c, l, 1, r, 1, 0));
-  V("init", process_vm_readv(1, l, 1, r, 1, 0));
   kill(c, SIGKILL);
 }
 CHECK(process_madvise_more) {

@@ -1,5 +1,5 @@
 // The binary files of /proc/PID that look into an address space: pagemap and mem (Linux fs/proc/task_mmu.c, base.c).
-import { EINVAL, EIO } from "../../../abi/errno.ts";
+import { EFAULT, EINVAL, EIO } from "../../../abi/errno.ts";
 import { SEEK_CUR, SEEK_SET } from "../../../abi/fcntl.ts";
 import { S_IFREG } from "../../../abi/stat.ts";
 import { PAGE_SIZE, USER_VPN_END } from "../../../arch/sv39.ts";
@@ -55,16 +55,17 @@ class MemFile extends SpaceFile {
   }
   private move(_t: Task, io: IoCursor, offset: number, write: boolean): number {
     const start = offset < 0 ? this.position : offset;
+    if (io.remaining === 0) return 0;
     const page = new Uint8Array(PAGE_SIZE);
     let done = 0;
     while (io.remaining > 0) {
       const at = start + done;
       const length = Math.min(io.remaining, PAGE_SIZE - (at % PAGE_SIZE));
       const piece = page.subarray(0, length);
-      if (write && io.take(piece, 0, length) < length) break;
+      if (write && io.take(piece, 0, length) < length) return done > 0 ? done : -EFAULT;
       const moved = this.space.accessRemote(at, piece, write);
       if (moved <= 0) break;
-      if (!write) io.put(piece, 0, moved);
+      if (!write && io.put(piece, 0, moved) < moved) return done > 0 ? done : -EFAULT;
       done += moved;
       if (moved < length) break;
     }
