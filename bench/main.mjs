@@ -10,6 +10,7 @@ import { hostMemory } from "./host-memory.mjs";
 import { kernels } from "./kernels.mjs";
 import { isInstalled } from "./measure.mjs";
 import { memory } from "./memory.mjs";
+import { page } from "./page.mjs";
 import { programs, startup } from "./programs.mjs";
 
 /** What each section measures, and what must be installed for it. */
@@ -19,6 +20,7 @@ const SECTIONS = {
   memory: { run: memory, needs: ["riscv64-linux-gnu-gcc", "gcc", "qemu-riscv64"] },
   startup: { run: startup, needs: ["qemu-riscv64"] },
   host: { run: hostMemory, needs: [] },
+  page: { run: page, needs: ["riscv64-linux-gnu-gcc"] },
   growth: { run: growth, needs: ["riscv64-linux-gnu-gcc", "gcc"] },
 };
 
@@ -63,7 +65,7 @@ try {
     const { run, needs } = SECTIONS[name];
     const missing = needs.filter((command) => !isInstalled(command));
     if (missing.length > 0) console.log(`\n${name}: SKIPPED: not installed: ${missing.join(" ")}`);
-    else results.sections[name] = run({ ...options, scratch });
+    else results.sections[name] = await run({ ...options, scratch });
     if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(results, null, 1)}\n`);
   }
 } finally {
