@@ -15,6 +15,7 @@ import { notifyParent } from "./exit.ts";
 import { FutexTable } from "./futex.ts";
 import { IpcState } from "./ipc/ipc-state.ts";
 import { errno } from "./linux-error.ts";
+import { LoadAverage } from "./load-average.ts";
 import { chooseAndKill } from "./oom.ts";
 import type { Process, ProcessGroup, Session } from "./process.ts";
 import { beginSlice, runSlice, Slice } from "./run-task.ts";
@@ -90,6 +91,7 @@ export class Kernel {
   readonly clock: Clock;
   readonly timers = new Timers();
   readonly scheduler = new Scheduler();
+  readonly load = new LoadAverage();
   readonly futexes = new FutexTable();
   readonly tasks = new Map<number, Task>();
   readonly processes = new Map<number, Process>();

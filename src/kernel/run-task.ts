@@ -46,6 +46,7 @@ export function beginSlice(k: Kernel, t: Task): void {
   const { scheduler, slice } = k;
   k.turns++;
   slice.startNs = k.sliceStartNs = k.clock.monotonicNs();
+  k.load.pass(slice.startNs, 0);
   slice.task = t;
   slice.granted = slice.left = scheduler.sliceOf(t);
   slice.entries = 0;
@@ -146,6 +147,7 @@ function finishSlice(k: Kernel, t: Task): void {
   k.turns++;
   slice.task = null;
   k.clock.addBusy(used);
+  k.load.pass(slice.startNs + used, k.scheduler.runnableCount());
   const account = t.isAlive ? t : t.process.ownUsage;
   account.systemNs += systemNs;
   account.userNs += used - systemNs;

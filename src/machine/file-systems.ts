@@ -14,6 +14,7 @@ import type { OpenFile } from "../kernel/vfs/open-file.ts";
 import { OverlayFs } from "../kernel/vfs/overlayfs.ts";
 import type { Path } from "../kernel/vfs/path.ts";
 import { ProcFileSystem } from "../kernel/vfs/procfs/procfs.ts";
+import { SysFileSystem } from "../kernel/vfs/sysfs.ts";
 import { TmpFs } from "../kernel/vfs/tmpfs.ts";
 import { makeDirectory } from "../kernel/vfs/vfs-change.ts";
 import { BytesCursor } from "../mm/io-cursor.ts";
@@ -55,7 +56,7 @@ export function mountFileSystems(k: Kernel, open: MachineHost["openFolder"], opt
   mountAt(k, t, "/dev", createDevFs(vfs), MS_NOSUID);
   mountAt(k, t, "/dev/pts", new DevPtsFs(vfs, k.ipc.terminals.ptys), MS_NOSUID | MS_NOEXEC);
   mountAt(k, t, "/dev/shm", new TmpFs(vfs, "tmpfs"), quiet);
-  mountAt(k, t, "/sys", new TmpFs(vfs, "sysfs", { type: "sysfs", mode: 0o555 }), quiet | MS_NOEXEC);
+  mountAt(k, t, "/sys", new SysFileSystem(k), quiet | MS_NOEXEC);
   mountAt(k, t, "/run", new TmpFs(vfs, "tmpfs", { mode: 0o755 }), quiet);
   ensureDirectory(k, t, "/run/lock", 0o1777);
   ensureDirectory(k, t, "/tmp", 0o1777);

@@ -128,6 +128,26 @@ real("ten bash processes: text of bash and libc resident once, PSS adds up to th
   machine.close();
 });
 
+real("what programs ask about the machine: lscpu, nproc, free, uptime, the load", async () => {
+  const { stdout, stderr } = await bash(
+    "lscpu | grep -E '^(Arch|CPU.s|NUMA node0)|Core|Socket'; nproc; free | awk '/Mem/{print $2, $2 >= $3 + $4}'; uptime; cut -d' ' -f1-3 /proc/loadavg",
+    { memory: "64M" },
+  );
+  expect(stderr).toBe("");
+  expect(stdout.replaceAll(/ +/g, " ").split("\n")).toEqual([
+    "Architecture: riscv64",
+    "CPU(s): 1",
+    "Core(s) per socket: 1",
+    "Socket(s): 1",
+    "NUMA node0 CPU(s): 0",
+    "1",
+    "65536 1",
+    expect.stringMatching(/^ \d\d:\d\d:\d\d up 0 min, 0 users?, load average: 0\.00, 0\.00, 0\.00$/),
+    "0.00 0.00 0.00",
+    "",
+  ]);
+});
+
 real("two runs with the same seed are the same, byte for byte", async () => {
   const once = async () => {
     const { stdout, machine } = await bash(

@@ -22,6 +22,8 @@ const RANDOM_CHUNK_BYTES = 1 << 16;
 const MAX_RANDOM_BYTES = 2 ** 31 - 1;
 const HOSTNAME_MAX = 64;
 const SYSINFO_BYTES = 112;
+/** SI_LOAD_SHIFT. */
+const LOAD_UNIT = 65536;
 
 function uname(k: Kernel, t: Task, address: number): number {
   const bytes = new Uint8Array(FIELD_BYTES * 6);
@@ -46,6 +48,7 @@ function sysinfo(k: Kernel, t: Task, address: number): number {
   const bytes = new Uint8Array(SYSINFO_BYTES);
   const view = viewOf(bytes);
   set64(view, 0, Math.floor(k.clock.monotonicNs() / 1e9));
+  for (let i = 0; i < 3; i++) set64(view, 8 + 8 * i, Math.floor(k.load.values[i] * LOAD_UNIT));
   set64(view, 32, mm.totalFrames * PAGE_SIZE);
   set64(view, 40, mm.freeFrames * PAGE_SIZE);
   set64(view, 48, mm.countByKind().shmem * PAGE_SIZE);

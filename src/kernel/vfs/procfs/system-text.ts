@@ -98,5 +98,5 @@ export function renderUptime(k: Kernel): string {
 
 export function renderLoadavg(k: Kernel): string {
   const running = k.scheduler.runnableCount();
-  return `0.00 0.00 0.00 ${running}/${k.tasks.size} ${k.lastPid}\n`;
+  return `${k.load.values.map((value) => value.toFixed(2)).join(" ")} ${running}/${k.tasks.size} ${k.lastPid}\n`;
 }
