@@ -76,6 +76,9 @@ export interface RunHooks {
   syscallBegins(t: Task): void;
 }
 
+/** 64 KiB: a window of fault-around. */
+const READ_AHEAD_PAGES = 16;
+
 const RAN: StepResult = { kind: "ran" };
 const FINISHED: StepResult = { kind: "finished" };
 /** PID_MAX_DEFAULT and RESERVED_PIDS. */
@@ -176,6 +179,7 @@ export class Kernel {
       overcommit: config.overcommit,
       overcommitRatio: config.overcommitRatio,
       tlb: config.hart.tlb,
+      readAheadPages: READ_AHEAD_PAGES,
       outOfMemory: (asking: AddressSpace | null) => chooseAndKill(this, asking),
       fileDirtied: (file) => this.vfs.fileDirtied(file),
     };

@@ -46,6 +46,8 @@ export interface SwapDevice {
 export interface FileBacking {
   /** Fills `into` (PAGE_SIZE bytes, already zeroed) with file bytes [index * PAGE_SIZE, ...) that exist. */
   readPage(index: number, into: Uint8Array): void;
+  /** Fills `into`, already zeroed, with the file's bytes of the pages from `first` on: `into.length / PAGE_SIZE` of them, at once. */
+  readPages?(first: number, into: Uint8Array): void;
   /** Stores the first `length` bytes of the page at index; length < PAGE_SIZE only on the last page. */
   writePage(index: number, from: Uint8Array, length: number): void;
   /** The file's size changed (truncate or extending write). */
@@ -144,6 +146,8 @@ export interface MmConfig {
   /** Percent of RAM that counts under "never" (vm.overcommit_ratio, default 50). */
   overcommitRatio?: number;
   tlb: TlbFlusher;
+  /** Most pages that one wait for a file brings in, neighbours included, while frames are spare (read-ahead; default 1: none). */
+  readAheadPages?: number;
   /** Fork shares a leaf page table with at least so many entries instead of copying it (default 64). */
   shareTablesFrom?: number;
   /**

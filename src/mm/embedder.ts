@@ -39,7 +39,15 @@ export interface CreateMemoryOptions
   extends Partial<
     Pick<
       MmConfig,
-      "swapDevice" | "policy" | "seed" | "overcommit" | "overcommitRatio" | "outOfMemory" | "tlb" | "shareTablesFrom"
+      | "swapDevice"
+      | "policy"
+      | "seed"
+      | "overcommit"
+      | "overcommitRatio"
+      | "outOfMemory"
+      | "tlb"
+      | "shareTablesFrom"
+      | "readAheadPages"
     >
   > {
   /** A multiple of PAGE_SIZE, at least 16 pages. */
@@ -59,6 +67,7 @@ export function createMemory(options: CreateMemoryOptions): MemoryManager {
     overcommitRatio: options.overcommitRatio,
     tlb: options.tlb ?? NULL_TLB,
     shareTablesFrom: options.shareTablesFrom,
+    readAheadPages: options.readAheadPages,
     outOfMemory: options.outOfMemory ?? (() => false),
   });
 }
@@ -107,6 +116,11 @@ export class BytesBacking implements FileBacking {
   readPage(index: number, into: Uint8Array): void {
     const from = index * PAGE_SIZE;
     if (from < this.length) into.set(this.store.subarray(from, Math.min(this.length, from + PAGE_SIZE)));
+  }
+
+  readPages(first: number, into: Uint8Array): void {
+    const from = first * PAGE_SIZE;
+    if (from < this.length) into.set(this.store.subarray(from, Math.min(this.length, from + into.length)));
   }
 
   writePage(index: number, from: Uint8Array, length: number): void {

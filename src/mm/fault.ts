@@ -52,7 +52,17 @@ import type { MemoryObject } from "./memory-object.ts";
 import { lockFrame, unlockFrameIfUnused } from "./mlocked.ts";
 import { leafBits } from "./page-table.ts";
 import * as T from "./tracer.ts";
-import { VM_DROPPABLE, VM_EXEC, VM_LOCKED, VM_MAYSHARE, VM_MAYWRITE, VM_READ, VM_WRITE, type Vma } from "./vma.ts";
+import {
+  VM_DROPPABLE,
+  VM_EXEC,
+  VM_LOCKED,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_RAND_READ,
+  VM_READ,
+  VM_WRITE,
+  type Vma,
+} from "./vma.ts";
 
 /** Two tables (or one in place of a shared one), the object's page and a copy of it: more than any one fault takes. */
 const FRAMES_PER_FAULT = 4;
@@ -247,7 +257,7 @@ function objectFault(
   let waited = false;
   const wasCached = pfn > 0;
   if (!wasCached) {
-    pfn = object.load(index);
+    pfn = pageIn(area, object, vpn, index);
     if (pfn < 0) return pfn === -EIO ? FAULT_IO_ERROR : FAULT_BUS_ADRERR;
     waited = object.loadWasIo;
   }
@@ -258,6 +268,14 @@ function objectFault(
     else mm.tracer.event(T.TRACE_MAP_CACHED, space.id, vpn, pfn, around);
   }
   return minorOrMajor(mm, space, waited);
+}
+
+/** F6; do_sync_mmap_readahead(): the pages that the fault could map along come in with it, unless use is known to be random. */
+function pageIn(area: Vma, object: MemoryObject, vpn: number, index: number): number {
+  if ((area.flags & VM_RAND_READ) !== 0) return object.load(index);
+  const first = Math.max(vpn & ~(AROUND_PAGES - 1), area.startVpn);
+  const end = Math.min((vpn | (AROUND_PAGES - 1)) + 1, area.endVpn);
+  return object.loadAround(index, index - (vpn - first), index + (end - vpn));
 }
 
 /** F7, do_cow_fault(). */

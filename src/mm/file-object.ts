@@ -9,6 +9,10 @@ import { MemoryObject } from "./memory-object.ts";
 import { TRACE_DROP_CLEAN, TRACE_PAGE_IN, TRACE_WRITE_BACK } from "./tracer.ts";
 
 const BLOCK_PAGES = 512;
+/** Bound of read-ahead: what the buffer below holds. */
+const MOST_AHEAD = 32;
+/** Where runs of pages are read to; holds nothing between two calls. */
+const ahead = new Uint8Array(MOST_AHEAD * PAGE_SIZE);
 
 export class FileObject extends MemoryObject {
   readonly kind = FRAME_FILE;
@@ -34,6 +38,33 @@ export class FileObject extends MemoryObject {
     mm.counters.pgpgin++;
     if (mm.tracer !== null) mm.tracer.event(TRACE_PAGE_IN, 0, this.id, pfn, index);
     return pfn;
+  }
+
+  /** One read of the backing for a whole run of absent pages around `index`. */
+  override loadAround(index: number, first: number, end: number): number {
+    const { mm, backing } = this;
+    const most = Math.min(mm.config.readAheadPages ?? 1, MOST_AHEAD);
+    // Where eviction is studied, every page comes in when it is asked for.
+    const studied = mm.lru.limit !== 0 || mm.lru.observer !== null;
+    if (most <= 1 || studied || backing.readPages === undefined) return this.load(index);
+    const stop = Math.min(end, Math.ceil(this.size / PAGE_SIZE), index + most);
+    let to = index + 1;
+    while (to < stop && this.pages.get(to) === 0) to++;
+    let from = index;
+    while (from > first && to - from < most && this.pages.get(from - 1) === 0) from--;
+    const count = to - from;
+    if (index >= to || count <= 1 || !mm.allocator.hasSpare(count)) return this.load(index);
+    const bytes = ahead.subarray(0, count * PAGE_SIZE).fill(0);
+    if (attempt(() => backing.readPages!(from, bytes)) < 0) return this.load(index);
+    for (let page = from; page < to; page++) {
+      const pfn = mm.allocator.allocate(FRAME_FILE);
+      mm.memory.bytes.set(bytes.subarray((page - from) * PAGE_SIZE, (page - from + 1) * PAGE_SIZE), pfn * PAGE_SIZE);
+      this.insertPage(page, pfn);
+      mm.counters.pgpgin++;
+      if (mm.tracer !== null) mm.tracer.event(TRACE_PAGE_IN, 0, this.id, pfn, page);
+    }
+    this.loadWasIo = true;
+    return this.pages.get(index);
   }
 
   /** A zeroed frame in the cache. Precondition: reserved. */

@@ -17,6 +17,8 @@ import { PageMap } from "./page-cache.ts";
 import { zapCachePages, zapRange } from "./range-operations.ts";
 import type { Vma } from "./vma.ts";
 
+/** Pages read ahead of a reader that goes through a file in order. */
+const AHEAD_PAGES = 16;
 /** More than moving bytes into one page takes: the page, and the faults on two pages of the caller. */
 const FRAMES_PER_WRITE = 16;
 
@@ -76,18 +78,26 @@ export abstract class MemoryObject {
   /** Brings page `index` into the cache. Returns the frame or -errno. Preconditions: absent, one frame reserved. */
   abstract load(index: number): number;
 
+  /**
+   * As load(), and brings absent neighbours within pages [first, end) along if that costs no other page its frame (read-ahead).
+   * Never fails because of a neighbour.
+   */
+  loadAround(index: number, _first: number, _end: number): number {
+    return this.load(index);
+  }
+
   /** Gives the frame up, writing it out first if needed; false: it could not be, and is parked. Called by reclaim only. */
   abstract evict(pfn: Pfn): boolean;
 
   /** The frame of page `index`, brought in if needed, or -errno. May reclaim. */
-  ensurePage(index: number): number {
+  ensurePage(index: number, wanted = 1): number {
     const cached = this.pages.get(index);
     if (cached > 0) return cached;
     const failed = this.mm.reserveFor(null, 1);
     if (failed !== 0) return failed;
     // The out-of-memory callback may have run anything.
     const now = this.pages.get(index);
-    return now > 0 ? now : this.load(index);
+    return now > 0 ? now : this.loadAround(index, index, index + wanted);
   }
 
   /** The bytes of the cache frame will differ from what backs it. */
@@ -162,7 +172,10 @@ export abstract class MemoryObject {
       const inPage = at - index * PAGE_SIZE;
       const want = Math.min(PAGE_SIZE - inPage, this.size - at, io.remaining);
       let pfn = this.pages.get(index);
-      if (pfn <= 0) pfn = this.pageForReading(index);
+      if (pfn <= 0) {
+        const sequential = index === this.lastTouched + 1 || index === 0;
+        pfn = this.pageForReading(index, Math.ceil(io.remaining / PAGE_SIZE) + (sequential ? AHEAD_PAGES : 0));
+      }
       if (pfn < 0) return at > offset ? at - offset : pfn;
       frames.pin(pfn);
       if (index !== this.lastTouched) lru.touch(pfn);
@@ -177,9 +190,9 @@ export abstract class MemoryObject {
     return at - offset;
   }
 
-  /** A frame to copy page `index` from; need not enter the cache. */
-  protected pageForReading(index: number): number {
-    return this.ensurePage(index);
+  /** A frame to copy page `index` from; need not enter the cache. `wanted`: pages that are likely to be read, from there on. */
+  protected pageForReading(index: number, wanted: number): number {
+    return this.ensurePage(index, wanted);
   }
 
   /**

@@ -15,7 +15,7 @@ const WORLDS: Record<string, Omit<ModelOptions, "seed" | "operations">> = {
   "no swap, 128 frames": { frames: 128, swapSlots: 0 },
   "swap full soon, 96 frames": { swapSlots: 24 },
   "failing devices, 80 frames": { frames: 80, failingWrites: 15 },
-  "small page tables copied at fork, 96 frames": { shareTablesFrom: 12 },
+  "small page tables copied at fork, no read-ahead, 96 frames": { shareTablesFrom: 12, readAheadPages: 1 },
 };
 
 describe("the memory core agrees with the oracle", () => {

@@ -31,6 +31,8 @@ export interface ModelOptions {
   frames?: number;
   swapSlots?: number;
   policy?: string;
+  /** Pages that one page-in may bring along (default 8). */
+  readAheadPages?: number;
   /** Entries from which on fork shares a leaf table (default 1: whenever it may). */
   shareTablesFrom?: number;
   checkEvery?: number;
@@ -162,6 +164,7 @@ export class World {
       seed: options.seed,
       tlb: this.tlb,
       shareTablesFrom: options.shareTablesFrom ?? 1,
+      readAheadPages: options.readAheadPages ?? 8,
       outOfMemory: () => this.kill(),
     });
     for (let i = 0; i < 4; i++) this.addObject(i < 2, refuse);

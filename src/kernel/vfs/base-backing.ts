@@ -24,6 +24,10 @@ export class BaseBacking implements FileBacking {
     readHost(this.inode.fs.host, this.inode.node, index * PAGE_SIZE, into);
   }
 
+  readPages(first: number, into: Uint8Array): void {
+    readHost(this.inode.fs.host, this.inode.node, first * PAGE_SIZE, into);
+  }
+
   writePage(index: number, from: Uint8Array, length: number): void {
     const { inode } = this;
     try {

@@ -261,6 +261,18 @@ class OverlayBacking implements FileBacking {
     readHost(this.fs.host, this.lower, at, into.subarray(0, count));
   }
 
+  readPages(first: number, into: Uint8Array): void {
+    const { lower } = this;
+    const at = first * PAGE_SIZE;
+    if (lower !== null && this.pages.size === 0) {
+      if (at < this.lowerBytes) readHost(this.fs.host, lower, at, into.subarray(0, this.lowerBytes - at));
+      return;
+    }
+    for (let from = 0; from < into.length; from += PAGE_SIZE) {
+      this.readPage((at + from) / PAGE_SIZE, into.subarray(from, from + PAGE_SIZE));
+    }
+  }
+
   writePage(index: number, from: Uint8Array, length: number): void {
     let slot = this.pages.get(index);
     if (slot === undefined || slot === ZERO) {
