@@ -54,7 +54,7 @@ export interface FileBacking {
   setSize(sizeBytes: number): void;
   /** Deallocate whole pages [first, end) if the backing can (hole punching). */
   discard?(first: number, end: number): void;
-  /** Push to stable storage what writePage stored. */
+  /** Push to stable storage what writePage and setSize changed, if anything; called at every sync. */
   flush?(): void;
 }
 

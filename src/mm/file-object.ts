@@ -114,7 +114,6 @@ export class FileObject extends MemoryObject {
 
   override sync(firstPage: number, endPage: number): number {
     let failed = 0;
-    let wrote = false;
     for (const block of this.pages.dirtyBlocks(firstPage, endPage)) {
       const end = Math.min(endPage, (block + 1) * BLOCK_PAGES);
       let index = Math.max(firstPage, block * BLOCK_PAGES);
@@ -123,10 +122,10 @@ export class FileObject extends MemoryObject {
         if ((this.mm.frames.flags[pfn] & FRAME_DIRTY) === 0) continue;
         const result = this.writeBack(pfn, index);
         if (result < 0) failed = result;
-        wrote = true;
       }
     }
-    if (wrote && this.backing.flush !== undefined) {
+    // Also when nothing was dirty: eviction may have written pages that are not durable yet.
+    if (this.backing.flush !== undefined) {
       const result = attempt(() => this.backing.flush!());
       if (result < 0) failed = result;
     }

@@ -12,6 +12,8 @@ export class BaseBacking implements FileBacking {
   quiet = false;
   /** flush() really pushes to stable storage. */
   flushes = true;
+  /** The host's file, or the size it is to have, changed since it was last made durable. */
+  private unflushed = false;
   private sizeBytes: number;
   private hostSize: number;
 
@@ -30,6 +32,7 @@ export class BaseBacking implements FileBacking {
 
   writePage(index: number, from: Uint8Array, length: number): void {
     const { inode } = this;
+    this.unflushed = true;
     try {
       inode.fs.host.write(inode.node, index * PAGE_SIZE, from.subarray(0, length));
     } catch (error) {
@@ -43,9 +46,10 @@ export class BaseBacking implements FileBacking {
     this.sizeBytes = sizeBytes;
     if (this.quiet) {
       this.hostSize = sizeBytes;
-    } else if (sizeBytes < this.hostSize) {
-      this.applySize();
+      return;
     }
+    this.unflushed = true;
+    if (sizeBytes < this.hostSize) this.applySize();
   }
 
   /** Brings the host's file to our size. */
@@ -61,9 +65,9 @@ export class BaseBacking implements FileBacking {
     inode.wroteToHost();
   }
 
-  /** msync(MS_SYNC) and fsync: mm calls this after writePage(). */
+  /** msync(MS_SYNC): mm calls this after writePage(). */
   flush(): void {
-    if (!this.flushes) return;
+    if (!this.flushes || this.quiet || !this.unflushed) return;
     const { inode } = this;
     try {
       this.applySize();
@@ -71,5 +75,11 @@ export class BaseBacking implements FileBacking {
     } catch (error) {
       throw asDeviceError(error);
     }
+    this.unflushed = false;
+  }
+
+  /** fsync made everything durable. */
+  flushed(): void {
+    this.unflushed = false;
   }
 }

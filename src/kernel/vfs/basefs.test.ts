@@ -5,6 +5,7 @@ import * as E from "../../abi/errno.ts";
 import * as F from "../../abi/fcntl.ts";
 import { MAP_SHARED, MS_SYNC, PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
 import { S_IFIFO, S_IFREG } from "../../abi/stat.ts";
+import type { Pfn } from "../../util/brand.ts";
 import { decodeUtf8, encodeUtf8 } from "../../util/utf8.ts";
 import { BaseFs } from "./basefs.ts";
 import { MemoryHostFiles } from "./memory-host-files.ts";
@@ -133,6 +134,32 @@ describe("writable", () => {
     kit.call("close", fd);
     expect(space.munmap(address, 4096)).toBe(0); // the last reference of the open file
     expect(onHost("/d/f")).toBe("FROM THE HOST");
+  });
+
+  it("makes durable at msync what eviction had written before, and the size", () => {
+    const fd = kit.open("/d/f", F.O_RDWR);
+    const file = kit.task.files.get(fd);
+    const { space } = kit.task;
+    const address = space.mmap({
+      address: 0,
+      length: 4096,
+      prot: PROT_READ | PROT_WRITE,
+      flags: MAP_SHARED,
+      object: file.mmapObject(kit.task, true, PROT_READ | PROT_WRITE),
+      file,
+      offset: 0,
+      maxProt: PROT_READ | PROT_WRITE,
+    });
+    expect(kit.call("ftruncate", fd, 20)).toBe(0);
+    space.copyOut(address, encodeUtf8("FROM"));
+    const { object } = file.inode;
+    expect(kit.kernel.mm.reclaimer.evictIfPossible(object.pages.get(0) as Pfn)).toBe(true);
+    expect([onHost("/d/f").slice(0, 13), host.calls.get("sync")]).toEqual(["FROM the host", undefined]);
+    expect(space.msync(address, 4096, MS_SYNC)).toBe(0);
+    expect([onHost("/d/f"), host.calls.get("sync")]).toEqual(["FROM the host\0\0\0\0\0\0\0", 1]);
+    // Nothing has changed since: nothing to do.
+    expect(space.msync(address, 4096, MS_SYNC)).toBe(0);
+    expect(host.calls.get("sync")).toBe(1);
   });
 
   it("reports a full host at fsync and loses nothing", () => {

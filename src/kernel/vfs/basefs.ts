@@ -308,6 +308,7 @@ export class BaseInode extends Inode {
     } catch (error) {
       return error instanceof LinuxError ? -error.errno : -EIO;
     }
+    this.backing?.flushed();
     return 0;
   }
 
