@@ -1,6 +1,6 @@
 // The guide tells the truth: every "$ faultline ..." block is run and must print what stands below it; the commands to try work; the quiz
-// answers its own questions, and tells right from wrong.
-import { readdirSync, readFileSync } from "node:fs";
+// answers its own questions, and tells right from wrong. With UPDATE_GUIDE set, the blocks are written anew: read the change.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { runPages } from "../../src/cli/commands/quiz-run.ts";
 import { CHAPTERS, isRight, questionsOf } from "../../src/quiz/index.ts";
@@ -26,6 +26,11 @@ describe.each(pages)("%s", (name) => {
   const blocks = [...textOf(name).matchAll(/```\n\$ faultline (.*)\n([^`]*)```/g)];
   test.each(blocks.map(([, command, output]) => ({ command, output })))("$command", ({ command, output }) => {
     const { status, stdout, stderr } = faultline(words(command));
+    if (process.env.UPDATE_GUIDE) {
+      const block = (text: string) => `$ faultline ${command}\n${text}\`\`\``;
+      writeFileSync(`${FOLDER}/${name}`, textOf(name).replace(block(output), () => block(stdout)));
+      return;
+    }
     expect({ status, stderr, stdout }).toEqual({ status: 0, stderr: "", stdout: output });
   });
 
