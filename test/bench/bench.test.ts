@@ -17,7 +17,9 @@ describe("the benchmark", () => {
   test("an unknown section is named", () => {
     const { status, stderr } = bench("memroy");
     expect(status).toBe(2);
-    expect(stderr).toBe("bench: unknown section 'memroy'; there are: kernels programs memory startup host page growth\n");
+    expect(stderr).toBe(
+      "bench: unknown section 'memroy'; there are: kernels programs memory startup host page growth\n",
+    );
   });
 
   const incomplete = announceSkip(

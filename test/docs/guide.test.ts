@@ -28,7 +28,10 @@ describe.each(pages)("%s", (name) => {
     const { status, stdout, stderr } = faultline(words(command));
     if (process.env.UPDATE_GUIDE) {
       const block = (text: string) => `$ faultline ${command}\n${text}\`\`\``;
-      writeFileSync(`${FOLDER}/${name}`, textOf(name).replace(block(output), () => block(stdout)));
+      writeFileSync(
+        `${FOLDER}/${name}`,
+        textOf(name).replace(block(output), () => block(stdout)),
+      );
       return;
     }
     expect({ status, stderr, stdout }).toEqual({ status: 0, stderr: "", stdout: output });
