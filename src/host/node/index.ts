@@ -26,5 +26,6 @@ export class Machine extends CoreMachine {
 }
 
 export * from "../../machine/index.ts";
+export { type FaultStory, storyText, tellFault } from "../../view/fault-story.ts";
 export type { MachineOptions, MachineProcess, SpawnRequest };
 export { NodeHost };
