@@ -123,18 +123,25 @@ export function releaseExecutable(process: Process): void {
   file.release();
 }
 
-/** disassociate_ctty(): the foreground group of a dying session leader hears SIGHUP, and the terminal is free. */
+/**
+ * disassociate_ctty(): the foreground group of a dying session leader hears SIGHUP, and the terminal is free; after a hang-up it
+ * hears of that now.
+ */
 function disassociateTerminal(k: Kernel, process: Process): void {
   const { session } = process;
   if (session.leader !== process) return;
   session.leader = null;
   const { terminal } = session;
-  if (terminal === null) return;
-  const { foreground } = terminal;
-  if (foreground !== null) {
-    k.sendSignalToGroup(foreground, kernelSignal(SIGHUP));
-    k.sendSignalToGroup(foreground, kernelSignal(SIGCONT));
+  if (terminal === null) {
+    const { formerForeground } = session;
+    session.formerForeground = null;
+    if (formerForeground === null) return;
+    k.sendSignalToGroup(formerForeground, kernelSignal(SIGHUP));
+    k.sendSignalToGroup(formerForeground, kernelSignal(SIGCONT));
+    return;
   }
+  const { foreground } = terminal;
+  if (foreground !== null) k.sendSignalToGroup(foreground, kernelSignal(SIGHUP));
   terminal.session = null;
   terminal.foreground = null;
   session.terminal = null;

@@ -184,6 +184,8 @@ export class Session {
   readonly groups = new Set<ProcessGroup>();
   /** The controlling terminal (tty/ sets and clears it). */
   terminal: Tty | null = null;
+  /** Whose the terminal was when it was hung up (tty_old_pgrp of the leader). */
+  formerForeground: ProcessGroup | null = null;
 
   constructor(id: number) {
     this.id = id;

@@ -2,7 +2,7 @@
 import { EINVAL, EIO, ENOTTY, EPERM, ERESTARTSYS, ESRCH } from "../../abi/errno.ts";
 import { SIG_IGN, SIGCONT, SIGHUP, SIGTTIN } from "../../abi/signal.ts";
 import { CAP_SYS_ADMIN, capable } from "../credentials.ts";
-import type { Process, ProcessGroup } from "../process.ts";
+import type { Process } from "../process.ts";
 import { isOrphanedGroup } from "../signals/job-control.ts";
 import { kernelSignal } from "../signals/siginfo.ts";
 import type { Task } from "../task.ts";
@@ -79,7 +79,10 @@ export function setForeground(t: Task, tty: Tty, groupId: number): number {
   return 0;
 }
 
-/** __tty_hangup(): the session loses it, everything opened so far is dead, the settings start over. */
+/**
+ * __tty_hangup(): the session loses it and its leader hears of it (the foreground does when the leader ends), everything opened
+ * so far is dead, the settings start over.
+ */
 export function hangUp(tty: Tty): void {
   const { session, foreground, kernel } = tty;
   tty.hangups++;
@@ -88,17 +91,11 @@ export function hangUp(tty: Tty): void {
   if (session !== null) {
     session.terminal = null;
     const { leader } = session;
-    if (leader !== null) signalBoth((signal) => kernel.sendSignal(leader, kernelSignal(signal)));
-    if (foreground !== null && foreground !== leader?.group) hangUpGroup(tty, foreground);
+    if (leader !== null) {
+      session.formerForeground = foreground;
+      kernel.sendSignal(leader, kernelSignal(SIGHUP));
+      kernel.sendSignal(leader, kernelSignal(SIGCONT));
+    }
   }
   tty.reset();
-}
-
-function hangUpGroup(tty: Tty, group: ProcessGroup): void {
-  signalBoth((signal) => tty.kernel.sendSignalToGroup(group, kernelSignal(signal)));
-}
-
-function signalBoth(send: (signal: number) => void): void {
-  send(SIGHUP);
-  send(SIGCONT);
 }
