@@ -1,6 +1,6 @@
 import { defineConfig } from "vite";
 
-// The page: `npm run build` writes it to dist/web, for `faultline ui`; `npm run build:web` writes the same files, which run by themselves.
+// The page: `npm run build` writes it to dist/web, for `faultline ui`; `npm run build:web` also makes one file of them, which runs by itself.
 export default defineConfig({
   root: "src/web",
   base: "./",
@@ -9,7 +9,9 @@ export default defineConfig({
     outDir: "../../dist/web",
     emptyOutDir: true,
     target: "es2022",
+    // The worker and the bundled programs are in the script itself, so that the page can be one file (tools/single-file.mjs).
+    assetsInlineLimit: 1 << 20,
     chunkSizeWarningLimit: 2000,
   },
-  worker: { format: "es" },
+  worker: { format: "iife" },
 });

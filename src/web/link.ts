@@ -1,4 +1,5 @@
 // The way from the page to its session: a WebSocket to `faultline ui`, or a worker that runs the machine in this browser.
+import MachineWorker from "../host/browser/worker.ts?worker&inline";
 import type { ClientMessage, ServerMessage } from "../session/protocol.ts";
 import { decodeMessage, encodeMessage } from "../session/wire.ts";
 
@@ -36,7 +37,7 @@ function socketLink(token: string, events: LinkEvents): Link {
 }
 
 function workerLink(events: LinkEvents): Link {
-  const worker = new Worker(new URL("../host/browser/worker.ts", import.meta.url), { type: "module" });
+  const worker = new MachineWorker();
   worker.onmessage = ({ data }) => events.message(data as ServerMessage);
   worker.onerror = (event) => events.closed(`the machine's worker failed: ${event.message}`);
   return { send: (message) => worker.postMessage(message) };

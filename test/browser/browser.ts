@@ -58,7 +58,7 @@ export async function openBrowser(options: { colorScheme?: "light" | "dark" } = 
       page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
       page.on("requestfailed", (request) => problems.push(`request failed: ${request.url()}`));
       page.on("request", (request) => {
-        if (!/^(http:\/\/(127\.0\.0\.1|localhost)[:/]|data:|blob:)/.test(request.url()))
+        if (!/^(http:\/\/(127\.0\.0\.1|localhost)[:/]|file:|data:|blob:)/.test(request.url()))
           problems.push(`outside: ${request.url()}`);
       });
       await page.goto(url);

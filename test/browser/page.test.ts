@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { announceSkip, hasCompiler, Scratch } from "../support/guest.ts";
@@ -11,6 +12,7 @@ import {
   hasChromium,
   type OpenBrowser,
   openBrowser,
+  PAGE_FOLDER,
   serveStatic,
   terminalText,
   waitForTerminal,
@@ -214,6 +216,15 @@ describe.skipIf(skipped)("the page in a browser", () => {
       await page.close();
     },
   );
+
+  test("one file has it all: opened from the disk, without any server", async () => {
+    execFileSync(process.execPath, ["tools/single-file.mjs"]);
+    const page = await browser.open(pathToFileURL(join(PAGE_FOLDER, "faultline.html")).href);
+    await page.getByTestId("command").fill("/bin/hello offline");
+    await page.getByTestId("start").click();
+    await waitForTerminal(page, "hello from offline");
+    await page.close();
+  });
 
   test("areas are listed to scale, and zoom keeps the selection in sight", async () => {
     const page = await start("/bin/pages map:a:3000 write:a:0-2999/7 wait");

@@ -7,7 +7,7 @@ import type { DroppedFile } from "../../session/protocol.ts";
 import { hostFilesOf } from "../memory-root.ts";
 import { browserDecompressors } from "./decompressors.ts";
 
-/** Addresses of the files of guest/root, by path. */
+/** The files of guest/root as data: addresses, by path. */
 const BUNDLED = import.meta.glob(["../../../guest/root/**/*", "!**/.keep"], {
   query: "?url",
   import: "default",
@@ -29,7 +29,7 @@ export async function makeRoot(file: DroppedFile | null): Promise<HostFiles> {
   const contents = await Promise.all(
     Object.entries(BUNDLED).map(async ([path, url]) => ({
       path: path.slice(PREFIX.length),
-      bytes: new Uint8Array(await (await fetch(new URL(url, import.meta.url))).arrayBuffer()),
+      bytes: new Uint8Array(await (await fetch(url)).arrayBuffer()),
     })),
   );
   for (const { path, bytes } of contents) files.add(path, S_IFREG | 0o755, bytes);
