@@ -247,7 +247,11 @@ export class BaseInode extends Inode {
     this.fs.dirty.add(this);
   }
 
-  /** The last writer closed it: others on the host shall see the result now, not at the next fsync. */
+  /** Others on the host shall see the result now, not at the next fsync. */
+  override lastWriterCloses(): void {
+    this.startWriteback();
+  }
+
   override startWriteback(): void {
     const unwritten = this.fs.dirty.has(this) || (this.data?.dirtyPageCount ?? 0) > 0;
     const failed = unwritten ? this.push() : 0;

@@ -287,6 +287,9 @@ export abstract class Inode {
   /** Sends dirty pages to the backing without waiting for stable storage (POSIX_FADV_DONTNEED, sync_file_range). */
   startWriteback(): void {}
 
+  /** The last description that could write to the file is being closed. */
+  lastWriterCloses(): void {}
+
   /** Permission already checked; ctime is set by the caller's change (touchChanged). */
   setAttributes(_t: Task, change: AttributeChange): void {
     applyAttributes(this, change);

@@ -229,7 +229,7 @@ export class RegularFile extends OpenFile {
   }
 
   protected override closed(): void {
-    if (this.writable && this.inode.writeCount === 1) this.inode.startWriteback();
+    if (this.writable && this.inode.writeCount === 1) this.inode.lastWriterCloses();
   }
 
   /** generic_fadvise() and readahead(); `length` 0 means to the end. */
