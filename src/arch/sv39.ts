@@ -31,6 +31,11 @@ export const PTE_RWX = PTE_R | PTE_W | PTE_X;
 export const PTE_PFN_SHIFT = 10;
 export const PTE_SLOT_SHIFT = 11;
 
+/** Byte of its page that an address is, from 0. By multiplication: `%` of a double is a call into the C library. */
+export function offsetInPage(address: number): number {
+  return address - Math.floor(address / PAGE_SIZE) * PAGE_SIZE;
+}
+
 /** Bytes of a PTE in memory (a 64-bit word of which only the low half is ever non-zero). */
 export const PTE_BYTES = 8;
 export const PTES_PER_TABLE = 512;

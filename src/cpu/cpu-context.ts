@@ -24,10 +24,10 @@ export class CpuContext {
   }
   setX(i: number, value: number): void {
     if (i === 0) return;
-    this.words[2 * i] = value | 0;
-    this.words[2 * i + 1] = Math.floor(value / 2 ** 32) | 0;
-    // |0 of a double above 2^53 would already have lost bits; such values are set by setX64.
-    if (value < -(2 ** 31) || value >= 2 ** 31) this.words[2 * i] = (value % 2 ** 32) | 0;
+    const high = Math.floor(value / 2 ** 32);
+    // Values beyond 2^53 would have lost bits before; they are set by setX64.
+    this.words[2 * i] = (value - high * 2 ** 32) | 0;
+    this.words[2 * i + 1] = high | 0;
   }
   setX64(i: number, low: number, high: number): void {
     if (i === 0) return;
@@ -39,8 +39,9 @@ export class CpuContext {
     return this.words[PC_WORD + 1] * 2 ** 32 + (this.words[PC_WORD] >>> 0);
   }
   set pc(value: number) {
-    this.words[PC_WORD] = (value % 2 ** 32) | 0;
-    this.words[PC_WORD + 1] = Math.floor(value / 2 ** 32) | 0;
+    const high = Math.floor(value / 2 ** 32);
+    this.words[PC_WORD] = (value - high * 2 ** 32) | 0;
+    this.words[PC_WORD + 1] = high | 0;
   }
   get pcLow(): number {
     return this.words[PC_WORD];

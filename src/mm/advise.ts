@@ -2,7 +2,7 @@
 // does to pages is range-operations.ts.
 import { EACCES, EAGAIN, EINVAL, ENOMEM, EPERM } from "../abi/errno.ts";
 import * as M from "../abi/mman.ts";
-import { PAGE_SIZE, USER_END } from "../arch/sv39.ts";
+import { offsetInPage, PAGE_SIZE, USER_END } from "../arch/sv39.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { modifyArea } from "./area-edit.ts";
 import { FRAME_FILE } from "./frame-table.ts";
@@ -70,7 +70,7 @@ export function madvise(space: AddressSpace, address: number, length: number, ad
   const isPopulate = advice === M.MADV_POPULATE_READ || advice === M.MADV_POPULATE_WRITE;
   const visit: Visit | undefined = VISITS[advice] ?? (FLAG_CHANGES[advice] && changeFlags);
   if (visit === undefined && !isPopulate) return -EINVAL;
-  if (address % PAGE_SIZE !== 0) return -EINVAL;
+  if (offsetInPage(address) !== 0) return -EINVAL;
   const bytes = pageAlign(length);
   if (length !== 0 && bytes === 0) return -EINVAL;
   const end = address + bytes;

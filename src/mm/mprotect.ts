@@ -1,7 +1,7 @@
 // mprotect (Linux mm/mprotect.c): checks, area flags and accounting; the PTEs follow in protectRange().
 import { EACCES, EINVAL, ENOMEM, EPERM } from "../abi/errno.ts";
 import { PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM } from "../abi/mman.ts";
-import { PAGE_SIZE, USER_END } from "../arch/sv39.ts";
+import { offsetInPage, PAGE_SIZE, USER_END } from "../arch/sv39.ts";
 import { type AddressSpace, mayExpand } from "./address-space.ts";
 import { modifyArea } from "./area-edit.ts";
 import { pageAlign } from "./munmap.ts";
@@ -25,7 +25,7 @@ export function mprotect(space: AddressSpace, address: number, length: number, p
   const grows = protection & (PROT_GROWSDOWN | PROT_GROWSUP);
   const prot = protection & ~(PROT_GROWSDOWN | PROT_GROWSUP);
   if (grows === (PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL;
-  if (address % PAGE_SIZE !== 0) return -EINVAL;
+  if (offsetInPage(address) !== 0) return -EINVAL;
   if (length === 0) return 0;
   const bytes = pageAlign(length);
   const end = address + bytes;

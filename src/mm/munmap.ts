@@ -1,6 +1,6 @@
 // munmap, and the removal of areas with their pages that mmap(MAP_FIXED), mremap, brk and exit share (Linux do_vmi_munmap).
 import { EINVAL, ENOMEM, EPERM } from "../abi/errno.ts";
-import { PAGE_SIZE, USER_END, USER_VPN_END } from "../arch/sv39.ts";
+import { offsetInPage, PAGE_SIZE, USER_END, USER_VPN_END } from "../arch/sv39.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { dropArea, splitArea } from "./area-edit.ts";
 import { isSealed } from "./mseal.ts";
@@ -15,7 +15,7 @@ export function pageAlign(bytes: number): number {
 
 /** 0, -EINVAL (unaligned, empty or outside user space), -EPERM (sealed), -ENOMEM (would split an area or a shared table, and there are too many or no frame). */
 export function munmap(space: AddressSpace, address: number, length: number): number {
-  if (address % PAGE_SIZE !== 0 || address < 0 || address > USER_END) return -EINVAL;
+  if (offsetInPage(address) !== 0 || address < 0 || address > USER_END) return -EINVAL;
   if (length <= 0 || length > USER_END - address) return -EINVAL;
   const firstVpn = address / PAGE_SIZE;
   return unmapPages(space, firstVpn, firstVpn + pageAlign(length) / PAGE_SIZE);

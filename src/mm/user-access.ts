@@ -7,7 +7,7 @@
 // A frame found this way is used before anything else runs, so it needs no pin. Kernel stores tell the hart (frameChanged), which
 // may hold code made from the bytes.
 import { EFAULT, ENAMETOOLONG } from "../abi/errno.ts";
-import { holdsFrame, PAGE_SIZE, PTE_A, PTE_D, pteToPfn, USER_END } from "../arch/sv39.ts";
+import { holdsFrame, offsetInPage, PAGE_SIZE, PTE_A, PTE_D, pteToPfn, USER_END } from "../arch/sv39.ts";
 import type { Pfn } from "../util/brand.ts";
 import type { AddressSpace, FrameKey } from "./address-space.ts";
 import { FAULT_MAJOR, READ, USE_ACCESSED, WRITE } from "./contracts.ts";
@@ -47,7 +47,7 @@ function writable(space: AddressSpace, address: number): number {
 }
 
 function bytesToPageEnd(address: number): number {
-  return PAGE_SIZE - (address % PAGE_SIZE);
+  return PAGE_SIZE - offsetInPage(address);
 }
 
 /** User -> into[from, to). Bytes copied; fewer: the next one faulted. */
@@ -226,7 +226,7 @@ export function accessRemote(
     if (pfn === 0) break;
     space.mm.lru.observer?.used(pfn, USE_ACCESSED);
     const count = Math.min(buffer.length - done, bytesToPageEnd(user));
-    const physical = pfn * PAGE_SIZE + (user % PAGE_SIZE);
+    const physical = pfn * PAGE_SIZE + offsetInPage(user);
     if (write) {
       markWritten(space, pfn);
       space.mm.tlb.frameChanged(pfn as Pfn);
