@@ -112,6 +112,7 @@ function inherit(from: Task, to: Task, args: CloneArguments): void {
   to.schedulingPolicy = from.schedulingPolicy;
   to.realtimePriority = from.realtimePriority;
   to.ioPriority = from.ioPriority;
+  to.memoryPolicy = from.memoryPolicy;
   // sigaltstack: kept by fork and vfork, dropped for a thread that shares memory (copy_thread / dup rules).
   const keepsStack = (args.flags & C.CLONE_VM) === 0 || (args.flags & C.CLONE_VFORK) !== 0;
   Object.assign(to.signals.altStack, keepsStack ? from.signals.altStack : { pointer: 0, flags: SS_DISABLE, size: 0 });

@@ -59,6 +59,8 @@ export class Task {
   schedulingPolicy = 0;
   realtimePriority = 0;
   ioPriority = 0;
+  /** MPOL_* mode of set_mempolicy. */
+  memoryPolicy = 0;
   exitCode = 0;
   /** Who waits in vfork() until this task execs or exits. */
   vforkParent: Task | null = null;

@@ -33,6 +33,8 @@ export interface MmapRequest {
    * PROT_EXEC if the mount allows it. A private area may be written whatever this says. All three for anonymous memory.
    */
   maxProt: number;
+  /** A shared mapping that may never become writable because of a seal: unlike one of a file opened for reading it stays VM_SHARED. */
+  isSealed?: boolean;
   /** "[stack]", "[vdso]", ... for maps. "[vdso]" and "[vvar]" areas cannot grow or merge. */
   label?: string;
 }
@@ -109,7 +111,7 @@ export function mmap(space: AddressSpace, request: MmapRequest): number {
   vmFlags |= typed;
   if (vmFlags & V.VM_DROPPABLE) vmFlags &= ~V.VM_LOCKED_MASK;
   if ((vmFlags & V.VM_MAYSHARE) !== 0 && isFile && (request.maxProt & M.PROT_WRITE) === 0) {
-    vmFlags &= ~(V.VM_MAYWRITE | V.VM_SHARED);
+    vmFlags &= request.isSealed === true ? ~V.VM_MAYWRITE : ~(V.VM_MAYWRITE | V.VM_SHARED);
   }
   if (isFile && (request.maxProt & M.PROT_EXEC) === 0) vmFlags &= ~V.VM_MAYEXEC;
   if (request.label === "[vdso]") vmFlags |= V.VM_DONTEXPAND;

@@ -12,9 +12,10 @@ import type { ShmemObject } from "../../mm/shmem-object.ts";
 import type { Kernel } from "../kernel.ts";
 import { errno } from "../linux-error.ts";
 import type { Task } from "../task.ts";
-import { Inode, PseudoFileSystem } from "../vfs/inode.ts";
+import { type AttributeChange, Inode, PseudoFileSystem } from "../vfs/inode.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
 import type { Path } from "../vfs/path.ts";
+import { checkNewSize } from "../vfs/regular-file.ts";
 import { KernelFile } from "./anonymous-file.ts";
 
 const ALL_SEALS =
@@ -60,7 +61,13 @@ export class MemfdInode extends Inode {
     return new MemfdFile(this.kernel, this, path, flags);
   }
 
-  /** shmem_setattr. */
+  /** shmem_setattr: F_SEAL_EXEC keeps the execute bits as they are. */
+  override setAttributes(t: Task, change: AttributeChange): void {
+    const isSealed = (this.seals & C.F_SEAL_EXEC) !== 0 && change.mode !== undefined;
+    if (isSealed && ((this.mode ^ change.mode!) & 0o111) !== 0) throw errno(EPERM);
+    super.setAttributes(t, change);
+  }
+
   override truncate(_t: Task, sizeBytes: number): void {
     const { contents } = this;
     if (sizeBytes > MAX_FILE_BYTES) throw errno(EFBIG);
@@ -188,6 +195,8 @@ export class MemfdFile extends KernelFile {
   }
 
   override ftruncate(t: Task, sizeBytes: number): number {
+    const allowed = checkNewSize(t, this.memfd, sizeBytes);
+    if (allowed < 0) return allowed;
     this.memfd.truncate(t, sizeBytes);
     return 0;
   }

@@ -10,6 +10,7 @@ import { pollSyscalls } from "./ipc-poll.ts";
 import { socketSyscalls } from "./ipc-socket.ts";
 import { sysvSyscalls } from "./ipc-sysv.ts";
 import { MEMORY_SYSCALLS } from "./memory.ts";
+import { MEMORY_POLICY_SYSCALLS } from "./memory-policy.ts";
 import { PROCESS_SYSCALLS } from "./process.ts";
 import { PTRACE_SYSCALLS } from "./ptrace.ts";
 import type { SyscallTable } from "./registry.ts";
@@ -26,6 +27,7 @@ export function allSyscalls(): SyscallTable {
     ...TIME_SYSCALLS,
     ...FUTEX_SYSCALLS,
     ...MEMORY_SYSCALLS,
+    ...MEMORY_POLICY_SYSCALLS,
     ...CREDENTIAL_SYSCALLS,
     ...RESOURCE_SYSCALLS,
     ...SYSTEM_SYSCALLS,

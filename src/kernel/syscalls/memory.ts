@@ -128,7 +128,8 @@ function mmap(
   if (offset < 0) return -EOVERFLOW;
   const allowed = sealedProtection(t, file, shared, maxProt);
   const plain = shared ? (flags & ~MAP_TYPE) | MAP_SHARED : flags;
-  return t.space.mmap({ address, length, prot, flags: plain, object, file, offset, maxProt: allowed });
+  const isSealed = allowed !== maxProt;
+  return t.space.mmap({ address, length, prot, flags: plain, object, file, offset, maxProt: allowed, isSealed });
 }
 
 /** process_vm_rw(): bytes between the caller's vectors and another process's, as far as both are there. */
@@ -332,20 +333,4 @@ export const MEMORY_SYSCALLS = defineSyscalls({
     run: (_k, t, fd, flags) => processMrelease(t, fd | 0, flags >>> 0),
   },
   membarrier: { args: "cmd flags:flags cpu", run: (_k, t, command, flags) => membarrier(t, command | 0, flags >>> 0) },
-  // One memory node, node 0, and only the default policy.
-  mbind: {
-    args: "addr:ptr length mode nodemask:ptr maxnode flags:flags",
-    partly: "one node: nothing to do",
-    run: () => 0,
-  },
-  set_mempolicy: { args: "mode nodemask:ptr maxnode", partly: "one node: nothing to do", run: () => 0 },
-  get_mempolicy: {
-    args: "mode:ptr nodemask:ptr maxnode addr:ptr flags:flags",
-    partly: "always MPOL_DEFAULT",
-    run: (_k, t, mode, mask, maxNode) => {
-      if (mode !== 0 && !t.space.writeU32(mode, 0)) return -EFAULT;
-      if (mask !== 0 && maxNode > 0 && !t.space.writeU64(mask, 0)) return -EFAULT;
-      return 0;
-    },
-  },
 });

@@ -2,6 +2,8 @@
 // calls see the same bytes (mm/filemap.c). Where the bytes finally live is the inode's business.
 import { EBADF, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EOVERFLOW, EPERM, ETXTBSY } from "../../abi/errno.ts";
 import {
+  F_ADD_SEALS,
+  F_GET_SEALS,
   FALLOC_FL_COLLAPSE_RANGE,
   FALLOC_FL_INSERT_RANGE,
   FALLOC_FL_KEEP_SIZE,
@@ -22,10 +24,11 @@ import {
   SEEK_HOLE,
   SEEK_SET,
 } from "../../abi/fcntl.ts";
-import { IN_ACCESS, IN_MODIFY } from "../../abi/ipc.ts";
+import { F_SEAL_SEAL, IN_ACCESS, IN_MODIFY } from "../../abi/ipc.ts";
 import { PROT_EXEC } from "../../abi/mman.ts";
 import { RLIMIT_FSIZE } from "../../abi/resource.ts";
 import { SIGXFSZ } from "../../abi/signal.ts";
+import { TMPFS_MAGIC } from "../../abi/stat.ts";
 import { PAGE_SIZE } from "../../arch/sv39.ts";
 import type { IoCursor } from "../../mm/io-cursor.ts";
 import type { MemoryObject } from "../../mm/memory-object.ts";
@@ -222,6 +225,12 @@ export class RegularFile extends OpenFile {
     }
     if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > inode.sizeBytes) return this.ftruncate(t, end);
     return 0;
+  }
+
+  /** memfd_fcntl(): files of tmpfs are sealed against sealing. */
+  override control(_t: Task, command: number, _argument: number): number {
+    if (this.inode.fs.magic !== TMPFS_MAGIC) return -EINVAL;
+    return command === F_GET_SEALS ? F_SEAL_SEAL : command === F_ADD_SEALS ? -EPERM : -EINVAL;
   }
 
   override sync(_t: Task, dataOnly: boolean): number {
