@@ -1,5 +1,5 @@
 // The end of threads and processes: what is given back, who is told, who inherits children, and reaping (kernel/exit.c).
-import { CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP } from "../abi/signal.ts";
+import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP } from "../abi/signal.ts";
 import { abandonFutexes } from "./futex-exit.ts";
 import { cancelIntervalTimers } from "./interval-timers.ts";
 import { exitSemaphores } from "./ipc/sysv-sem.ts";
@@ -197,7 +197,7 @@ function exitInfo(process: Process, signal: number) {
   const info = makeSigInfo(signal, CLD_EXITED);
   const killer = process.exitStatus & 0x7f;
   const usage = process.usage();
-  if (killer !== 0) info.code = CLD_KILLED;
+  if (killer !== 0) info.code = process.exitStatus & 0x80 ? CLD_DUMPED : CLD_KILLED;
   info.status = killer !== 0 ? killer : (process.exitStatus >> 8) & 0xff;
   info.pid = process.pid;
   info.uid = process.leader.credentials.uid;

@@ -89,6 +89,7 @@ function makeProcess(k: Kernel, t: Task, pid: number, args: CloneArguments): Pro
   process.personality = parent.personality;
   process.dumpable = parent.dumpable;
   process.oomScoreAdjust = parent.oomScoreAdjust;
+  process.coreFilter = parent.coreFilter;
   if (parent.executable !== null) {
     process.executable = parent.executable;
     process.executable.acquire();

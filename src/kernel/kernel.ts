@@ -137,6 +137,9 @@ export class Kernel {
   onExit: ((process: Process) => void) | null = null;
   readonly syscalls: DispatchTable;
   private readonly prng: Prng | null;
+  /** kernel.core_pattern and kernel.core_uses_pid. */
+  corePattern = "core";
+  coreUsesPid = false;
   private vdso: MemoryObject | null = null;
 
   constructor(config: KernelConfig) {

@@ -69,6 +69,8 @@ export class Process {
   childSubreaper = false;
   hugePagesDisabled = false;
   oomScoreAdjust = 0;
+  /** /proc/PID/coredump_filter: anonymous private and shared memory, ELF headers, huge private pages. */
+  coreFilter = 0x33;
   /** True once exec ran: setpgid by the parent is refused. */
   hasExecuted = false;
 

@@ -12,7 +12,16 @@ import {
   WNOWAIT,
   WSTOPPED,
 } from "../abi/sched.ts";
-import { CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, CLD_TRAPPED, SIGCHLD, SIGCONT } from "../abi/signal.ts";
+import {
+  CLD_CONTINUED,
+  CLD_DUMPED,
+  CLD_EXITED,
+  CLD_KILLED,
+  CLD_STOPPED,
+  CLD_TRAPPED,
+  SIGCHLD,
+  SIGCONT,
+} from "../abi/signal.ts";
 import { reap } from "./exit.ts";
 import { set64, storeBytes, storeU32, viewOf } from "./ipc/user-memory.ts";
 import type { Kernel } from "./kernel.ts";
@@ -120,7 +129,7 @@ function traceeState(k: Kernel, tracee: Task, tracing: Tracing, options: number)
   if (process.state !== "zombie" || !isHeldByTracer(process)) return null;
   const signal = process.exitStatus & 0x7f;
   const status = signal !== 0 ? signal : (process.exitStatus >> 8) & 0xff;
-  const report = makeReport(process, signal !== 0 ? CLD_KILLED : CLD_EXITED, status, process.exitStatus);
+  const report = makeReport(process, endCode(process.exitStatus), status, process.exitStatus);
   if (!keep) {
     stopTracing(tracee);
     k.tracerLetGo(process);
@@ -128,11 +137,17 @@ function traceeState(k: Kernel, tracee: Task, tracing: Tracing, options: number)
   return report;
 }
 
+/** si_code for a status as wait4 reports it. */
+function endCode(status: number): number {
+  if ((status & 0x7f) === 0) return CLD_EXITED;
+  return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+
 /** wait_task_zombie(). */
 function zombieReport(k: Kernel, child: Process, options: number): WaitReport {
   const signal = child.exitStatus & 0x7f;
   const status = signal !== 0 ? signal : (child.exitStatus >> 8) & 0xff;
-  const report = makeReport(child, signal !== 0 ? CLD_KILLED : CLD_EXITED, status, child.exitStatus);
+  const report = makeReport(child, endCode(child.exitStatus), status, child.exitStatus);
   report.usage.add(child.childUsage);
   if ((options & WNOWAIT) === 0) {
     const parent = child.parent as Process;

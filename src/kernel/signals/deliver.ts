@@ -3,6 +3,7 @@
 import { EINTR, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS } from "../../abi/errno.ts";
 import { SA_RESETHAND, SA_RESTART, SIG_DFL, SIG_IGN, SIGCONT, SIGKILL, SIGSTOP } from "../../abi/signal.ts";
 import { SYSCALL_NUMBERS } from "../../abi/syscall-numbers.ts";
+import { statusWithCore } from "../core-dump.ts";
 import { exitGroup } from "../exit.ts";
 import type { Kernel } from "../kernel.ts";
 import { fixupRseq } from "../rseq.ts";
@@ -63,7 +64,7 @@ function takeSignal(k: Kernel, t: Task): CaughtSignal | null {
       stopProcess(k, t, signal);
       return null;
     }
-    exitGroup(k, t, signal);
+    exitGroup(k, t, statusWithCore(k, t, info));
     return null;
   }
 }

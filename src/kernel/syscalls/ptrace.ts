@@ -9,13 +9,11 @@ import { setBlocked } from "../signals/send.ts";
 import { decodeSigInfo, encodeSigInfo, isValidSignal, kernelSignal } from "../signals/siginfo.ts";
 import type { Task } from "../task.ts";
 import { detach, interrupt, listen, resumeTracee, startTracing, stopGroupForTracer, type Tracing } from "../tracing.ts";
+import { FLOAT_BYTES, floatRegisters, generalRegisters, REGISTER_BYTES } from "../user-registers.ts";
 import { defineSyscalls } from "./registry.ts";
 import { fetchSigSet, storeSigSet } from "./signal.ts";
 
 const WORD_BYTES = 8;
-const REGISTER_BYTES = 256;
-/** struct __riscv_d_ext_state. */
-const FLOAT_BYTES = 264;
 const SYSCALL_INFO_BYTES = 88;
 
 function traceMe(t: Task): number {
@@ -55,22 +53,7 @@ function registerSet(t: Task, target: Task, type: number, vector: number, store:
 }
 
 function readRegisters(target: Task, type: number): Uint8Array {
-  const context = target.registers;
-  const bytes = new Uint8Array(type === P.NT_PRSTATUS ? REGISTER_BYTES : FLOAT_BYTES);
-  const view = viewOf(bytes);
-  if (type === P.NT_PRSTATUS) {
-    view.setInt32(0, context.pcLow, true);
-    view.setInt32(4, context.pcHigh, true);
-    for (let i = 1; i < 32; i++) {
-      view.setInt32(8 * i, context.getXLow(i), true);
-      view.setInt32(8 * i + 4, context.getXHigh(i), true);
-    }
-  } else {
-    const floats = context.f;
-    for (let i = 0; i < 64; i++) view.setUint32(4 * i, floats[i], true);
-    view.setUint32(256, context.fcsr, true);
-  }
-  return bytes;
+  return type === P.NT_PRSTATUS ? generalRegisters(target.registers) : floatRegisters(target.registers);
 }
 
 function writeRegisters(target: Task, type: number, bytes: Uint8Array): void {

@@ -126,6 +126,14 @@ function storeOomAdjust(task: Task, value: string): number {
   return 0;
 }
 
+function storeCoreFilter(task: Task, value: string): number {
+  const filter = Number(value.trim().replace(/^0([0-7]+)$/, "0o$1") || "x");
+  if (!Number.isInteger(filter) || filter < 0 || filter > 0xffffffff) return -EINVAL;
+  if (!task.isAlive) return -ESRCH;
+  task.process.coreFilter = filter & 0x1ff;
+  return 0;
+}
+
 function oomScore(task: Task): number {
   const space = spaceOf(task);
   if (space === null) return 0;
@@ -166,6 +174,10 @@ function entries(task: Task, whole: boolean): Record<string, NodeMaker> {
         task.name = value.replace(/\n$/, "").slice(0, 15);
         return 0;
       },
+    ),
+    coredump_filter: text(
+      () => (task.isAlive ? `${task.process.coreFilter.toString(16).padStart(8, "0")}\n` : ""),
+      (_t, value) => storeCoreFilter(task, value),
     ),
     cwd: link(
       () => (task.isAlive ? pathName(task.fs.cwd) : null),

@@ -114,8 +114,22 @@ function kernelTree(k: Kernel, boot: string): Record<string, NodeMaker> {
     ngroups_max: constant(65536),
     cap_last_cap: constant(40),
     randomize_va_space: constant(0),
-    core_pattern: settable("core"),
-    core_uses_pid: settable(0),
+    core_pattern: text(
+      () => `${k.corePattern}\n`,
+      (_t, value) => {
+        k.corePattern = value.replace(/\n$/, "").slice(0, 127);
+        return 0;
+      },
+    ),
+    core_uses_pid: text(
+      () => `${k.coreUsesPid ? 1 : 0}\n`,
+      (_t, value) => {
+        const uses = parseNumber(value, 0, 1);
+        if (uses === null) return -EINVAL;
+        k.coreUsesPid = uses === 1;
+        return 0;
+      },
+    ),
     printk: settable("4\t4\t1\t7"),
     sem: constant("32000\t1024000000\t500\t32000"),
     shmmax: constant("18446744073692774399"),
