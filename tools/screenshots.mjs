@@ -1,8 +1,7 @@
 // Regenerates the pictures in docs/images/ from the real page: `npm run build && node tools/screenshots.mjs [FOLDER]`. Needs Chromium.
 // Runs are seeded and stop at named faults, so the same build gives the same pictures.
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
@@ -19,7 +18,10 @@ const FLAGS = [
 ];
 const STOP_MS = 30_000;
 
-const FORK = ["/bin/pages", ..."map:heap:96 write:heap:all fork write:heap:0-31:c state:heap end state:heap".split(" ")];
+const FORK = [
+  "/bin/pages",
+  ..."map:heap:96 write:heap:all fork write:heap:0-31:c state:heap end state:heap".split(" "),
+];
 const FILE = [
   "/bin/pages",
   ..."file:/tmp/book:48 map:mine:48:private:rw:/tmp/book map:ours:48:shared:rw:/tmp/book read:mine:0-31".split(" "),
@@ -39,8 +41,12 @@ const SIZE = { width: 1440, height: 900 };
 
 async function forkScene(page) {
   await runTo(page, "fault", "copy-on-write");
-  for (let i = 0; i < 11; i++) await press(page, "step-fault");
+  // Half of the heap is copied; the page chosen is still shared.
+  for (let i = 0; i < 36; i++) await press(page, "step-fault");
   await page.getByRole("tab", { name: "Page" }).click();
+  await page.getByLabel("Pages of the address space").focus();
+  for (let i = 0; i < 10; i++) await page.keyboard.press("ArrowRight");
+  await page.getByTestId("mappings").locator("li").nth(1).waitFor();
 }
 
 async function faultScene(page) {
@@ -60,11 +66,13 @@ async function swapScene(page) {
   await page.getByRole("tab", { name: "Swap" }).click();
 }
 
+/** A step is over when the moment, in instructions, has changed. */
 async function press(page, name) {
-  const before = await page.getByTestId("instructions").textContent();
+  const moment = () => page.getByTestId("scrubber").inputValue();
+  const before = await moment();
   await page.getByTestId(name).click();
-  if (name !== "run") await page.waitForTimeout(150);
-  return before;
+  const latest = Date.now() + STOP_MS;
+  while ((await moment()) === before && Date.now() < latest) await page.waitForTimeout(20);
 }
 
 async function runTo(page, what, kind) {
@@ -111,14 +119,12 @@ async function takePicture(browser, { name, theme, command, options, scene }, { 
 async function main([folder = "docs/images", size = `${SIZE.width}x${SIZE.height}`, only = ""]) {
   const [width, height] = size.split("x").map(Number);
   mkdirSync(folder, { recursive: true });
-  const profile = mkdtempSync(join(tmpdir(), "faultline-pictures-"));
   const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
   try {
     for (const picture of PICTURES.filter(({ name }) => only === "" || name === only))
       await takePicture(browser, picture, { folder, size: { width, height } });
   } finally {
     await browser.close();
-    rmSync(profile, { recursive: true, force: true });
   }
 }
 

@@ -50,8 +50,13 @@ export function decodeMessage(given: Uint8Array): unknown {
     const reference = (value as { $?: [Kind, number, number] } | null)?.$;
     if (!Array.isArray(reference)) return value;
     const [kind, offset, count] = reference;
+    const isWhole = [offset, count].every((number) => Number.isSafeInteger(number) && number >= 0);
+    if (!Object.hasOwn(KINDS, kind) || !isWhole || offset % 8 !== 0)
+      throw new SyntaxError("a message with an unknown array");
     const type = KINDS[kind];
-    if (type === undefined || offset % 8 !== 0) throw new SyntaxError("a message with an unknown array");
+    // The bytes may lie in a larger buffer: nothing behind them is part of the message.
+    if (start + offset + count * type.BYTES_PER_ELEMENT > bytes.length)
+      throw new RangeError("a message with an array that was cut off");
     return new type(bytes.buffer as ArrayBuffer, bytes.byteOffset + start + offset, count);
   });
 }

@@ -14,6 +14,12 @@ export function bytes(value: number): string {
   return `${rest >= 100 || Number.isInteger(rest) ? Math.round(rest) : rest.toFixed(1)} ${units[unit]}`;
 }
 
+/** "4K", "1.5M", for narrow columns; the header or a title says that they are bytes. */
+export const shortBytes = (value: number): string =>
+  bytes(value)
+    .replace(/ ([KMGT])iB$/, "$1")
+    .replace(/ B$/, "");
+
 /** "1 234 567" with thin spaces. */
 export const count = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 

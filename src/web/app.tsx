@@ -2,22 +2,16 @@
 import { useEffect } from "preact/hooks";
 import { command, launch } from "./client.ts";
 import { AddressSpacePanel } from "./panels/address-space.tsx";
-import { FaultPanel } from "./panels/fault.tsx";
 import { FramesPanel } from "./panels/frames.tsx";
 import { Help } from "./panels/help.tsx";
 import { droppedLaunch, LaunchDialog } from "./panels/launch.tsx";
-import { ObjectsPanel } from "./panels/objects.tsx";
-import { PagePanel } from "./panels/page.tsx";
 import { ProcessesPanel } from "./panels/processes.tsx";
-import { SwapPanel } from "./panels/swap.tsx";
+import { Selected } from "./panels/selected.tsx";
+import { Side } from "./panels/side.tsx";
 import { TerminalPanel } from "./panels/terminal.tsx";
 import { TimelinePanel } from "./panels/timeline.tsx";
-import { TlbPanel } from "./panels/tlb.tsx";
 import { Toolbar } from "./panels/toolbar.tsx";
 import * as state from "./state.ts";
-
-const TAB_LABELS = { page: "Page", fault: "Fault", objects: "Objects", swap: "Swap", tlb: "TLB" } as const;
-const TAB_PANELS = { page: PagePanel, fault: FaultPanel, objects: ObjectsPanel, swap: SwapPanel, tlb: TlbPanel };
 
 export function App() {
   useEffect(() => {
@@ -31,7 +25,6 @@ export function App() {
       removeEventListener("drop", drop);
     };
   }, []);
-  const Side = TAB_PANELS[state.tab.value];
   return (
     <div class="page">
       <Toolbar />
@@ -44,28 +37,10 @@ export function App() {
           <AddressSpacePanel />
           <FramesPanel />
         </div>
-        <aside class="right">
-          <div class="tabs" role="tablist" aria-label="Details">
-            {state.TABS.map((name) => (
-              <button
-                key={name}
-                type="button"
-                role="tab"
-                aria-selected={state.tab.value === name}
-                onClick={() => {
-                  state.tab.value = name;
-                }}
-              >
-                {TAB_LABELS[name]}
-              </button>
-            ))}
-          </div>
-          <section class="panel side" role="tabpanel" aria-label={TAB_LABELS[state.tab.value]}>
-            <Side />
-          </section>
-        </aside>
+        <Side />
         <TimelinePanel />
       </main>
+      <Selected />
       {state.helpShown.value && <Help />}
       {state.canLaunch.value && (state.launchShown.value || state.started.value === null) && <LaunchDialog />}
     </div>
@@ -80,13 +55,9 @@ async function drop(event: DragEvent): Promise<void> {
 }
 
 const isTyping = (target: EventTarget | null): boolean =>
-  target instanceof Element && target.closest("input, select, textarea, .xterm") !== null;
+  target instanceof Element && target.closest("input, select, textarea, dialog, .xterm") !== null;
 
 function onKey(event: KeyboardEvent): void {
-  if (event.key === "Escape") {
-    state.helpShown.value = false;
-    if (state.started.value !== null) state.launchShown.value = false;
-  }
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
   const act = KEYS[event.key];
   if (act === undefined) return;
@@ -115,6 +86,7 @@ const KEYS: Readonly<Record<string, () => void>> = {
   "=": () => nearer(1),
   "-": () => nearer(-1),
   t: state.toggleTheme,
+  c: () => document.querySelector<HTMLElement>(".xterm-helper-textarea")?.focus(),
   ...Object.fromEntries(
     state.TABS.map((name, i) => [
       String(i + 1),

@@ -77,8 +77,9 @@ export function Canvas({
       ref={element}
       class={className}
       style={height === undefined ? undefined : { height: `${height}px` }}
-      tabIndex={0}
-      role="img"
+      {...(onKey === undefined
+        ? { role: "img" }
+        : { role: "application", tabIndex: 0, "aria-describedby": "selection" })}
       aria-label={label}
       onPointerDown={at(onPoint)}
       onPointerMove={at(onHover)}

@@ -161,6 +161,8 @@ async function refreshSelection(): Promise<void> {
     const mapped = leaf !== undefined && leaf.level === 0 && leaf.kind !== "table" ? leaf.pfn : 0;
     if (mapped !== 0 && mapped !== pfn) state.selection.value = { ...state.selection.value, pfn: mapped };
     if (mapped === 0 && pfn !== null) state.selection.value = { ...state.selection.value, pfn: null };
+    const slot = leaf?.kind === "swap" ? leaf.slot : null;
+    if (slot !== state.selection.value.slot) state.selection.value = { ...state.selection.value, slot };
   } else state.walk.value = null;
   const frame = state.selection.value.pfn;
   state.frame.value = frame === null ? null : await ask({ ask: "frame", pfn: frame }).catch(() => null);

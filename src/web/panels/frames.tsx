@@ -169,7 +169,11 @@ function paintCells(
   if (cellPx < 4) return;
   context.fillStyle = inks().line;
   context.globalAlpha = 0.5;
-  for (let row = 1; row <= rows; row++) context.fillRect(0, row * cellPx - 0.5, columns * cellPx, 0.5);
-  for (let column = 1; column <= columns; column++) context.fillRect(column * cellPx - 0.5, 0, 0.5, rows * cellPx);
+  const cells = Math.ceil(kind.length / framesPerCell);
+  const last = cells - (rows - 1) * columns;
+  for (let row = 1; row <= rows; row++)
+    context.fillRect(0, row * cellPx - 0.5, (row < rows ? columns : last) * cellPx, 0.5);
+  for (let column = 1; column <= columns; column++)
+    context.fillRect(column * cellPx - 0.5, 0, 0.5, (column <= last ? rows : rows - 1) * cellPx);
   context.globalAlpha = 1;
 }

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import type { DroppedFile, LaunchRequest } from "../../session/protocol.ts";
 import { launch } from "../client.ts";
+import { Dialog } from "../dialog.tsx";
 import * as state from "../state.ts";
 
 const EXAMPLES = [
@@ -35,6 +36,11 @@ function words(text: string): string[] {
   return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, bare]) => double ?? single ?? bare);
 }
 
+/** Something must run before the dialog can be left. */
+const close = () => {
+  if (state.started.value !== null) state.launchShown.value = false;
+};
+
 export function LaunchDialog() {
   const [command, setCommand] = useState<string>(EXAMPLES[0].command);
   const [memory, setMemory] = useState(DEFAULTS.memory);
@@ -55,8 +61,8 @@ export function LaunchDialog() {
     setMemory("64M");
   };
   return (
-    <div class="veil" role="dialog" aria-label="Run a program">
-      <form class="dialog" onSubmit={start} data-testid="launch">
+    <Dialog label="Run a program" onClose={close}>
+      <form onSubmit={start} data-testid="launch">
         <h2>Run a program</h2>
         <p class="hint">
           The machine runs in this page: nothing is sent anywhere. Choose an example, or drop a riscv64 Linux program or
@@ -67,7 +73,7 @@ export function LaunchDialog() {
             <button
               type="button"
               key={example.label}
-              class={command === example.command ? "chosen" : ""}
+              aria-pressed={command === example.command}
               onClick={() => {
                 setCommand(example.command);
                 setFile(null);
@@ -117,12 +123,7 @@ export function LaunchDialog() {
         </datalist>
         <div class="group end">
           {state.started.value !== null && (
-            <button
-              type="button"
-              onClick={() => {
-                state.launchShown.value = false;
-              }}
-            >
+            <button type="button" onClick={close}>
               Cancel
             </button>
           )}
@@ -132,6 +133,6 @@ export function LaunchDialog() {
         </div>
         {state.failure.value && <output class="failure">{state.failure.value}</output>}
       </form>
-    </div>
+    </Dialog>
   );
 }

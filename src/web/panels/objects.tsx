@@ -3,6 +3,7 @@ import { bytes, count, hex, shortName } from "../../view/format.ts";
 import { Canvas, type CanvasSize } from "../canvas.tsx";
 import { selectFrame, selectObject, selectPage } from "../client.ts";
 import { frameColour, pageColour } from "../palette.ts";
+import { rowKeys } from "../row-keys.ts";
 import * as state from "../state.ts";
 
 const CELL_PX = 9;
@@ -12,7 +13,7 @@ export function ObjectsPanel() {
   const chosen = objects.find(({ id }) => id === state.selection.value.object);
   return (
     <>
-      <table data-testid="objects">
+      <table aria-label="Memory objects" data-testid="objects">
         <thead>
           <tr>
             <th class="name">object</th>
@@ -26,11 +27,11 @@ export function ObjectsPanel() {
           {objects.map((object) => (
             <tr
               key={object.id}
-              aria-selected={object.id === chosen?.id}
+              aria-current={object.id === chosen?.id}
               tabIndex={0}
               title={object.name}
               onClick={() => selectObject(object.id)}
-              onKeyDown={(event) => event.key === "Enter" && selectObject(object.id)}
+              onKeyDown={rowKeys(() => selectObject(object.id))}
             >
               <td class="name">{shortName(object.name) || `${object.kind} ${object.id}`}</td>
               <td>{bytes(object.sizeBytes)}</td>

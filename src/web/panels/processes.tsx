@@ -1,6 +1,7 @@
 // The processes and what they use.
-import { bytes, count } from "../../view/format.ts";
+import { bytes, count, shortBytes } from "../../view/format.ts";
 import { lookSoon } from "../client.ts";
+import { rowKeys } from "../row-keys.ts";
 import * as state from "../state.ts";
 
 const FIGURES = [
@@ -17,7 +18,7 @@ export function ProcessesPanel() {
     <section class="panel processes" aria-label="Processes">
       <h2>Processes</h2>
       <div class="scroll">
-        <table data-testid="processes">
+        <table aria-label="Processes" data-testid="processes">
           <thead>
             <tr>
               <th>pid</th>
@@ -35,17 +36,19 @@ export function ProcessesPanel() {
               <tr
                 key={process.pid}
                 class={process.state}
-                aria-selected={process.pid === state.shownPid.value}
+                aria-current={process.pid === state.shownPid.value}
                 tabIndex={0}
                 onClick={() => show(process.pid)}
-                onKeyDown={(event) => event.key === "Enter" && show(process.pid)}
+                onKeyDown={rowKeys(() => show(process.pid))}
               >
                 <td>{process.pid}</td>
                 <td class="name" title={`${process.name}: ${process.state}`}>
                   {process.name}
                 </td>
                 {FIGURES.map(({ key }) => (
-                  <td key={key}>{process.state === "zombie" ? "–" : bytes(process[key])}</td>
+                  <td key={key} title={bytes(process[key])}>
+                    {process.state === "zombie" ? "–" : shortBytes(process[key])}
+                  </td>
                 ))}
                 <td title={`${count(process.faults.minor)} minor, ${count(process.faults.major)} major`}>
                   {count(process.faults.minor + process.faults.major)}

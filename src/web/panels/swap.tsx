@@ -1,13 +1,17 @@
-// The swap file, slot by slot.
+// The swap file, slot by slot. The slot of the page that is selected is marked.
+import { signal } from "@preact/signals";
 import { SLOT_CACHED, SLOT_FREE } from "../../machine/inspect/swap-slots.ts";
 import { bytes, count } from "../../view/format.ts";
-import { Canvas } from "../canvas.tsx";
+import { Canvas, inks } from "../canvas.tsx";
 import { frameColour, pageColour } from "../palette.ts";
 import * as state from "../state.ts";
 import { Legend } from "./legend.tsx";
 
-const COLUMNS = 48;
-const CELL_PX = 6;
+const CELL_PX = 7;
+const MARGIN_PX = 4;
+const STATES = ["free", "in swap only", "in swap and in memory"];
+const columns = signal(40);
+const hovered = signal<number | null>(null);
 
 export function SwapPanel() {
   const look = state.look.value?.answer;
@@ -17,6 +21,7 @@ export function SwapPanel() {
   const slots = look.slots ?? new Uint8Array(0);
   const theme = state.theme.value;
   const colours = [pageColour(theme, "untouched"), pageColour(theme, "swapped"), frameColour(theme, "anonymous")];
+  const { slot } = state.selection.value;
   return (
     <>
       <h3>Swap file</h3>
@@ -30,14 +35,16 @@ export function SwapPanel() {
           {count(swap.used)} ({bytes(swap.used * 4096)})
         </dd>
         <dt>went out</dt>
-        <dd>{count(swap.pagesOut)} pages</dd>
+        <dd>{pages(swap.pagesOut)}</dd>
         <dt>came back</dt>
-        <dd>{count(swap.pagesIn)} pages</dd>
+        <dd>{pages(swap.pagesIn)}</dd>
+        <dt>slot</dt>
+        <dd data-testid="slot">{told(hovered.value ?? slot, slots)}</dd>
       </dl>
       <Legend
         entries={[
-          { label: "free", about: "holds nothing that is needed", colour: colours[SLOT_FREE] },
-          { label: "in swap only", about: "the page has no frame", colour: colours[1] },
+          { label: STATES[0], about: "holds nothing that is needed", colour: colours[SLOT_FREE] },
+          { label: STATES[1], about: "the page has no frame", colour: colours[1] },
           {
             label: "also in memory",
             about: "swap cache: the frame can be dropped without writing",
@@ -47,15 +54,46 @@ export function SwapPanel() {
       />
       <Canvas
         label="Slots of the swap file"
-        height={Math.max(1, Math.ceil(slots.length / COLUMNS)) * CELL_PX}
-        version={[slots, theme]}
-        paint={(context) => {
-          for (let i = 0; i < slots.length; i++) {
-            context.fillStyle = colours[slots[i]];
-            context.fillRect((i % COLUMNS) * CELL_PX, Math.floor(i / COLUMNS) * CELL_PX, CELL_PX - 1, CELL_PX - 1);
-          }
+        height={Math.max(1, Math.ceil(slots.length / columns.value)) * CELL_PX + 2 * MARGIN_PX}
+        version={[slots, theme, slot, columns.value]}
+        paint={(context) => paint(context, slots, colours, slot)}
+        onResize={({ width }) => {
+          columns.value = Math.max(8, Math.floor((width - 2 * MARGIN_PX) / CELL_PX));
+        }}
+        onHover={(x, y) => {
+          const at = (pixel: number) => Math.floor((pixel - MARGIN_PX) / CELL_PX);
+          const under = at(y) * columns.value + at(x);
+          hovered.value = at(x) >= 0 && at(x) < columns.value && under >= 0 && under < slots.length ? under + 1 : null;
+        }}
+        onLeave={() => {
+          hovered.value = null;
         }}
       />
     </>
   );
+}
+
+const pages = (n: number): string => `${count(n)} ${n === 1 ? "page" : "pages"}`;
+
+function told(slot: number | null, slots: Uint8Array): string {
+  if (slot === null) return "–";
+  return `${slot}: ${STATES[slots[slot - 1] ?? SLOT_FREE]}`;
+}
+
+function paint(
+  context: CanvasRenderingContext2D,
+  slots: Uint8Array,
+  colours: readonly string[],
+  selected: number | null,
+): void {
+  const x = (i: number) => MARGIN_PX + (i % columns.value) * CELL_PX;
+  const y = (i: number) => MARGIN_PX + Math.floor(i / columns.value) * CELL_PX;
+  for (let i = 0; i < slots.length; i++) {
+    context.fillStyle = colours[slots[i]];
+    context.fillRect(x(i), y(i), CELL_PX - 1, CELL_PX - 1);
+  }
+  if (selected === null || selected > slots.length) return;
+  context.strokeStyle = inks().accent;
+  context.lineWidth = 2;
+  context.strokeRect(x(selected - 1) - 2, y(selected - 1) - 2, CELL_PX + 3, CELL_PX + 3);
 }

@@ -23,6 +23,12 @@ export function TerminalPanel() {
     const fit = new FitAddon();
     terminal.loadAddon(fit);
     terminal.open(place.current!);
+    // Tab belongs to the program, so the keyboard needs another way out.
+    terminal.attachCustomKeyEventHandler((event) => {
+      if (event.key !== "Escape" || !event.shiftKey) return true;
+      if (event.type === "keydown") document.querySelector<HTMLElement>("[data-testid=run]")?.focus();
+      return false;
+    });
     terminal.onData((text) => send({ type: "input", text }));
     terminal.onResize(({ cols, rows }) => send({ type: "resize", columns: cols, rows }));
     const observer = new ResizeObserver(() => fit.fit());
@@ -47,7 +53,10 @@ export function TerminalPanel() {
   }, []);
   return (
     <section class="panel terminal" aria-label="Terminal">
-      <h2>Terminal</h2>
+      <h2>
+        Terminal
+        <span class="dim">Shift+Esc leads out</span>
+      </h2>
       <div ref={place} class="screen" data-testid="terminal" />
     </section>
   );

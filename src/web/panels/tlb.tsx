@@ -1,6 +1,7 @@
 // What the TLB holds of the process shown.
 import { hex } from "../../view/format.ts";
 import { selectPage } from "../client.ts";
+import { rowKeys } from "../row-keys.ts";
 import * as state from "../state.ts";
 
 const MOST_ROWS = 400;
@@ -24,7 +25,7 @@ export function TlbPanel() {
         {entries.length} translations of {rows.length} pages. An entry is a permission: only what it allows goes without
         a walk.
       </p>
-      <table data-testid="tlb">
+      <table aria-label="Translations in the TLB" data-testid="tlb">
         <thead>
           <tr>
             <th class="name">page</th>
@@ -36,10 +37,10 @@ export function TlbPanel() {
           {rows.slice(0, MOST_ROWS).map(([address, { pfn, letters }]) => (
             <tr
               key={address}
-              aria-selected={address / 4096 === state.selection.value.vpn}
+              aria-current={address / 4096 === state.selection.value.vpn}
               tabIndex={0}
               onClick={() => selectPage(pid, address / 4096)}
-              onKeyDown={(event) => event.key === "Enter" && selectPage(pid, address / 4096)}
+              onKeyDown={rowKeys(() => selectPage(pid, address / 4096))}
             >
               <td class="name">
                 <code>{hex(address, 10)}</code>

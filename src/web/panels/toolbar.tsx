@@ -9,23 +9,21 @@ export function Toolbar() {
   const look = state.look.value?.answer;
   const phase = look?.state ?? "paused";
   const started = state.started.value;
+  const trouble = state.failure.value ?? state.connection.value;
   return (
     <header>
       <h1>Faultline</h1>
       <code class="command" title={started?.command.join(" ")}>
         {started?.command.join(" ") ?? "no program yet"}
       </code>
-      <span class={`badge ${phase}`} data-testid="state">
-        {state.ended.value ? `ended with ${state.ended.value.code}` : phase}
-      </span>
+      {started && (
+        <span class={`badge ${phase}`} data-testid="state">
+          {state.ended.value && phase === "finished" ? `ended with ${state.ended.value.code}` : phase}
+        </span>
+      )}
       {started && <Buttons phase={phase} />}
       {started && <Scrubber />}
       <span class="spacer" />
-      {(state.failure.value || state.connection.value) && (
-        <output class="failure" data-testid="failure">
-          {state.failure.value ?? state.connection.value}
-        </output>
-      )}
       {state.canLaunch.value && (
         <button
           type="button"
@@ -49,6 +47,11 @@ export function Toolbar() {
       >
         ?
       </button>
+      {trouble !== "" && (
+        <output class="failure" data-testid="failure">
+          {trouble}
+        </output>
+      )}
     </header>
   );
 }
@@ -77,7 +80,7 @@ function Buttons({ phase }: { phase: string }) {
           {isBusy ? "❚❚ Pause" : "▶ Run"}
         </button>
       </div>
-      <fieldset class="group" aria-label="Step back">
+      <fieldset class="group joined" aria-label="Step back">
         {UNITS.map(({ unit, key, label, short }) => (
           <button
             type="button"
@@ -91,7 +94,7 @@ function Buttons({ phase }: { phase: string }) {
           </button>
         ))}
       </fieldset>
-      <fieldset class="group" aria-label="Step">
+      <fieldset class="group joined" aria-label="Step">
         {UNITS.map(({ unit, key, label, short }) => (
           <button
             type="button"
@@ -124,7 +127,7 @@ function RunTo({ isDisabled }: { isDisabled: boolean }) {
   const [text, setText] = useState("");
   return (
     <form
-      class="group run-to"
+      class="group joined run-to"
       onSubmit={(event) => {
         event.preventDefault();
         command({ do: "runTo", condition: conditionOf(what, text.trim()) });
@@ -132,6 +135,7 @@ function RunTo({ isDisabled }: { isDisabled: boolean }) {
     >
       <select
         aria-label="Run to"
+        title="Run to a fault, a system call, a function, an address, or an instruction count"
         value={what}
         onChange={(event) => {
           setWhat(event.currentTarget.value);
