@@ -218,8 +218,11 @@ export class BaseInode extends Inode {
   }
 
   override get blocks(): number {
-    if (!this.fs.dirty.has(this)) return this.statBlocks;
-    return Math.max(this.statBlocks, Math.ceil(this.sizeBytes / PAGE_SIZE) * (PAGE_SIZE / 512));
+    // Dirty pages will take room, as with delayed allocation: but a sparse file must not look full.
+    const unwritten = (this.data?.dirtyPageCount ?? 0) * (PAGE_SIZE / 512);
+    if (unwritten === 0) return this.statBlocks;
+    const full = Math.ceil(this.sizeBytes / PAGE_SIZE) * (PAGE_SIZE / 512);
+    return Math.max(this.statBlocks, Math.min(full, this.statBlocks + unwritten));
   }
 
   override open(t: Task, _path: Path, flags: number): OpenFile | null {
@@ -280,8 +283,20 @@ export class BaseInode extends Inode {
       if (backing !== null) backing.flushes = true;
     }
     this.selfChanged = true;
-    if ((this.data?.dirtyPageCount ?? 0) === 0) this.fs.dirty.delete(this);
+    if ((this.data?.dirtyPageCount ?? 0) === 0) {
+      this.fs.dirty.delete(this);
+      if (!this.fs.shared) this.takeBlocks();
+    }
     return 0;
+  }
+
+  /** Where every use looks at the host, update() does it. */
+  private takeBlocks(): void {
+    try {
+      this.statBlocks = this.fs.host.stat(this.node).blocks;
+    } catch (error) {
+      if (!(error instanceof LinuxError)) throw error;
+    }
   }
 
   private pushTimes(): void {
