@@ -14,6 +14,8 @@ export type Launcher = (
 
 const VERSION = "0.1.0";
 const TERMINAL = { columns: 80, rows: 24 };
+/** Host memory for the way back: a page shares it with much else. */
+const HISTORY_BYTES = 256 << 20;
 
 interface Running {
   machine: Machine;
@@ -106,7 +108,7 @@ export class Session {
   }
 
   private begin(machine: Machine, process: MachineProcess, launch: LaunchRequest): void {
-    const control = machine.control();
+    const control = machine.control({ historyBytes: HISTORY_BYTES });
     const started: Started = {
       command: launch.command,
       totalFrames: machine.kernel.mm.totalFrames,
