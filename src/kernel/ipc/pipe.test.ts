@@ -108,7 +108,7 @@ test("without readers: EPIPE and SIGPIPE, also for a writer that already sleeps"
 test("FIFO: non-blocking opens, and no hang-up before the first writer", () => {
   const world = new FakeWorld();
   const t = world.spawn();
-  const inode = world.kernel.vfs.pipeFs.createInode(t, 0o10600);
+  const inode = world.kernel.vfs.sockFs.createInode(t, 0o10600);
   const open = (flags: number) => openFifo(t, inode, null, flags);
   expect(world.now(t, () => open(O_WRONLY | O_NONBLOCK).flags)).toBe(-ENXIO);
   const r = open(O_RDONLY | O_NONBLOCK);
@@ -128,7 +128,7 @@ test("FIFO: blocking opens meet each other, and a writer may write and leave bef
   const world = new FakeWorld();
   const a = world.spawn();
   const b = world.spawn();
-  const inode = world.kernel.vfs.pipeFs.createInode(a, 0o10600);
+  const inode = world.kernel.vfs.sockFs.createInode(a, 0o10600);
   let reader: PipeFile | null = null;
   const opening = world.call(a, () => {
     reader = openFifo(a, inode, null, O_RDONLY);

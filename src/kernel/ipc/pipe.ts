@@ -217,7 +217,10 @@ export function createPipe(k: Kernel, flags: number): [PipeFile, PipeFile] {
   return [read, new PipeFile(k, inode, null, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)), pipe)];
 }
 
-/** fifo_open(): opening waits for the other side unless O_NONBLOCK or O_RDWR says otherwise. */
+/**
+ * fifo_open(): opening waits for the other side unless O_NONBLOCK or O_RDWR says otherwise, or the pipe has no name (it
+ * is opened again through /proc/PID/fd): then the other side may be gone for good.
+ */
 export function openFifo(t: Task, inode: Inode, path: Path | null, flags: number): PipeFile {
   const k = t.kernel;
   const mode = flags & O_ACCMODE;
@@ -225,8 +228,9 @@ export function openFifo(t: Task, inode: Inode, path: Path | null, flags: number
   const opening = t.syscallState instanceof FifoOpening ? t.syscallState : null;
   const pipe = inode.attachment instanceof Pipe ? inode.attachment : new Pipe();
   inode.attachment = pipe;
+  const isNamed = inode.fs !== k.vfs.pipeFs;
   let quiet = false;
-  switch (mode) {
+  switch (isNamed ? mode : O_RDWR) {
     case O_RDONLY:
       if (pipe.hasWriters || opening?.otherOpens !== (opening === null ? undefined : pipe.writerOpens)) break;
       if ((flags & O_NONBLOCK) !== 0) quiet = true;

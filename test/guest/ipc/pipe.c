@@ -214,6 +214,40 @@ static void splices(void) {
   R("vm-read", read(p[0], b, 10));
 }
 
+/* A pipe opened again through /proc/self/fd never waits for the other side: it may be gone for good. */
+static void reopened(void) {
+  int p[2];
+  char b[10], name[40];
+  pipe(p);
+  write(p[1], "left", 4);
+  close(p[1]);
+  sprintf(name, "/proc/self/fd/%d", p[0]);
+  int f = OK("reopen-rd", open(name, O_RDONLY));
+  R("rd", read(f, b, 10));
+  R("rd-eof", read(f, b, 10));
+  int w = OK("reopen-wr", open(name, O_WRONLY));
+  R("wr", write(w, "more", 4));
+  R("rd-more", read(p[0], b, 10));
+  close(f);
+  close(p[0]);
+  sprintf(name, "/proc/self/fd/%d", w);
+  int v = OK("reopen-wr-alone", open(name, O_WRONLY));
+  int n = OK("reopen-wr-nonblock", open(name, O_WRONLY | O_NONBLOCK));
+  signal(SIGPIPE, SIG_IGN);
+  R("wr-alone", write(v, "x", 1));
+  f = OK("reopen-both", open(name, O_RDWR));
+  R("wr-both", write(n, "yz", 2));
+  R("rd-both", read(f, b, 10));
+  struct stat st;
+  fstat(f, &st);
+  printf("mode %o\n", st.st_mode);
+  R("accmode", fcntl(f, F_GETFL) & O_ACCMODE);
+  close(f);
+  close(v);
+  close(n);
+  close(w);
+}
+
 int main(void) {
   setvbuf(stdout, 0, _IONBF, 0);
   basics();
@@ -223,5 +257,6 @@ int main(void) {
   interrupted();
   fifos();
   splices();
+  reopened();
   return 0;
 }
