@@ -315,6 +315,12 @@ static void clones(void) {
   memset(&si, 0, sizeof si);
   printf("pidfd: %d wait: %s status=%d\n", fd >= 0, E(waitid(P_PIDFD, fd, &si, WEXITED)), si.si_status);
   printf("pidfd signal to the dead: %s\n", E(syscall(SYS_pidfd_send_signal, fd, 0, 0, 0)));
+  int dir = open("/proc/self", O_RDONLY | O_DIRECTORY);
+  printf("by directory: %s\n", E(syscall(SYS_pidfd_send_signal, dir, 0, 0, 0)));
+  int thread = open("/proc/thread-self", O_RDONLY | O_DIRECTORY);
+  printf("by a thread's directory: %s\n", E(syscall(SYS_pidfd_send_signal, thread, 0, 0, 0)));
+  close(dir);
+  close(thread);
   printf("thread without sighand: %s\n", E(syscall(SYS_clone, CLONE_THREAD, 0, 0, 0, 0)));
   printf("sighand without vm: %s\n", E(syscall(SYS_clone, CLONE_SIGHAND | SIGCHLD, 0, 0, 0, 0)));
   c = syscall(SYS_clone, 0, 0, 0, 0, 0);

@@ -46,6 +46,7 @@ import {
 } from "../signals/siginfo.ts";
 import { SigSet } from "../signals/sigset.ts";
 import { NO_RESULT, type Task } from "../task.ts";
+import { ProcessDirectory } from "../vfs/procfs/process-directory.ts";
 import { defineSyscalls } from "./registry.ts";
 
 /** Flags that survive in sa_flags (UAPI_SA_FLAGS); the others read back as 0. */
@@ -283,11 +284,18 @@ function pendingSet(t: Task): SigSet {
   return new SigSet(set.low & t.signals.blocked.low, set.high & t.signals.blocked.high);
 }
 
+/** A pidfd, or the directory /proc/PID (tgid_pidfd_to_pid). */
+function signalTarget(t: Task, fd: number): { task: Task; isThread: boolean } {
+  const { inode } = t.files.get(fd);
+  if (inode instanceof ProcessDirectory && inode.whole) return { task: inode.task, isThread: false };
+  return pidFdOf(t, fd);
+}
+
 function pidfdSend(k: Kernel, t: Task, fd: number, signal: number, infoAddress: number, flags: number): number {
   // PIDFD_SIGNAL_THREAD, _THREAD_GROUP, _PROCESS_GROUP: at most one.
   if ((flags & ~7) !== 0 || (flags & (flags - 1)) !== 0) return -EINVAL;
-  const file = pidFdOf(t, fd);
-  const { process } = file.task;
+  const { task, isThread } = signalTarget(t, fd);
+  const { process } = task;
   if (!isValidSignal(signal)) return -EINVAL;
   if (process.state === "reaped") return -ESRCH;
   let info = userSignal(signal, t.process.pid, t.credentials.uid, SI_USER);
@@ -296,8 +304,8 @@ function pidfdSend(k: Kernel, t: Task, fd: number, signal: number, infoAddress: 
     if (viewOf(info.raw as Uint8Array).getInt32(0, true) !== signal) return -EINVAL;
   }
   if (flags === 4) return k.sendSignalToGroup(process.group, info);
-  const toThread = flags === 1 || (flags === 0 && file.isThread);
-  return toThread ? tkill(k, t, 0, file.task.tid, info) : sendTo(k, t, process, info);
+  const toThread = flags === 1 || (flags === 0 && isThread);
+  return toThread ? tkill(k, t, 0, task.tid, info) : sendTo(k, t, process, info);
 }
 
 export const SIGNAL_SYSCALLS = defineSyscalls({

@@ -234,10 +234,13 @@ function entries(task: Task, whole: boolean): Record<string, NodeMaker> {
 
 export class ProcessDirectory extends ProcDirectory {
   readonly task: Task;
+  /** Of a process: /proc/PID; not of one thread: /proc/PID/task/TID. */
+  readonly whole: boolean;
 
   constructor(fs: FileSystem, task: Task, whole: boolean) {
     super(fs, entries(task, whole));
     this.task = task;
+    this.whole = whole;
     this.uid = task.credentials.euid;
     this.gid = task.credentials.egid;
   }
