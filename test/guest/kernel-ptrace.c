@@ -54,6 +54,15 @@ int main(int argc, char **argv) {
   }
   waitpid(c, &s, 0);
   st("first", s);
+  unsigned long floats[66];
+  struct iovec fv = {floats, sizeof floats};
+  printf("floats: %s", en(ptrace(PTRACE_GETREGSET, c, NT_FPREGSET, &fv)));
+  printf(" %zu bytes\n", fv.iov_len);
+  fv.iov_len = 260;
+  printf("floats, no multiple of a register: %s\n", en(ptrace(PTRACE_GETREGSET, c, NT_FPREGSET, &fv)));
+  fv.iov_len = 16;
+  printf("two floats: %s", en(ptrace(PTRACE_GETREGSET, c, NT_FPREGSET, &fv)));
+  printf(" %zu bytes\n", fv.iov_len);
   printf("peek: %d\n", ptrace(PTRACE_PEEKDATA, c, &value, 0) == value);
   printf("poke: %s", en(ptrace(PTRACE_POKEDATA, c, &value, 7)));
   printf(" %ld mine %d\n", ptrace(PTRACE_PEEKDATA, c, &value, 0), value == 0x1122334455667788);

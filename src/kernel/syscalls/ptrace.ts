@@ -41,7 +41,7 @@ function registerSet(t: Task, target: Task, type: number, vector: number, store:
   const length = fetch64(t, vector + 8);
   if (type !== P.NT_PRSTATUS && type !== P.NT_PRFPREG) return -EINVAL;
   const size = type === P.NT_PRSTATUS ? REGISTER_BYTES : FLOAT_BYTES;
-  if (length % (type === P.NT_PRSTATUS ? 8 : 4) !== 0) return -EINVAL;
+  if (length % 8 !== 0) return -EINVAL;
   const bytes = readRegisters(target, type);
   const count = Math.min(length, size);
   if (store) {
