@@ -412,6 +412,7 @@ function commit(k: Kernel, t: Task, image: Image): void {
   t.files.closeOnExec();
   resetSignals(t);
   cancelPosixTimers(k, process);
+  process.aio.byId.clear();
   releaseExecutable(process);
   process.executable = program.file;
   process.hasExecuted = true;

@@ -1,5 +1,6 @@
 // Processes (thread groups), process groups and sessions: who belongs to whom. Life and death are in fork.ts and exit.ts.
 
+import { AioContexts } from "./aio.ts";
 import type { CpuTimer } from "./cpu-timers.ts";
 import type { IntervalTimer } from "./interval-timers.ts";
 import type { Kernel } from "./kernel.ts";
@@ -56,6 +57,7 @@ export class Process {
   /** Set when the whole process is on its way out (SIGNAL_GROUP_EXIT). */
   groupExiting = false;
   executable: OpenFile | null = null;
+  readonly aio = new AioContexts();
   /** Parents wait here for state changes of their children. */
   readonly childExit = new WaitQueue();
   /** pidfd pollers and anybody else who waits for this very process to end. */

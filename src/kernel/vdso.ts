@@ -1,10 +1,12 @@
 // Builds the vDSO: a one-page ELF shared object, made in code, with the symbols that libc and runtimes look up on riscv64.
-// Each function is its system call; there is no shared clock page, for a call costs little here.
+// Each function is its system call, there is no shared clock page, for a call costs little here; but riscv_hwprobe answers by
+// itself, as on Linux: every dynamic program asks at its start.
 //
 //   0x000 ELF header, program headers     0x0f0 .hash      0x160 .dynsym     0x260 .dynstr
 //   0x360 .gnu.version                    0x380 .gnu.version_d                0x400 .dynamic    0x800 code
 import { ELF_HEADER_BYTES, ELF_PHDR_BYTES, EM_RISCV, ET_DYN, PF_R, PF_X, PT_DYNAMIC, PT_LOAD } from "../abi/elf.ts";
 import { SYSCALL_NUMBERS } from "../abi/syscall-numbers.ts";
+import { HARDWARE_VALUES } from "./hardware-probe.ts";
 
 const PAGE_BYTES = 4096;
 const HASH = 0x0f0;
@@ -30,7 +32,7 @@ const DT_VERDEFNUM = 0x6ffffffd;
 const SONAME = "linux-vdso.so.1";
 const VERSION = "LINUX_4.15";
 
-/** In order of address; rt_sigreturn first, for signal frames point at it. */
+/** In order of address; rt_sigreturn first, for signal frames point at it; the longer riscv_hwprobe last. */
 const FUNCTIONS: readonly (readonly [string, number])[] = [
   ["__vdso_rt_sigreturn", SYSCALL_NUMBERS.rt_sigreturn],
   ["__vdso_gettimeofday", SYSCALL_NUMBERS.gettimeofday],
@@ -39,6 +41,37 @@ const FUNCTIONS: readonly (readonly [string, number])[] = [
   ["__vdso_getcpu", SYSCALL_NUMBERS.getcpu],
   ["__vdso_flush_icache", SYSCALL_NUMBERS.riscv_flush_icache],
   ["__vdso_riscv_hwprobe", SYSCALL_NUMBERS.riscv_hwprobe],
+];
+
+/**
+ * riscv_hwprobe(a0 pairs, a1 count, a2 size of the set, a3 set, a4 flags), followed by a table of values by key. A set of harts
+ * or flags: left to the system call.
+ */
+const HWPROBE_CODE = [
+  0x00d667b3, //    or    a5,a2,a3
+  0x00e7e7b3, //    or    a5,a5,a4
+  0x04079663, //    bnez  a5,4f
+  0x04058063, // 1: beqz  a1,3f
+  0x00053303, //    ld    t1,0(a0)
+  0x00000393 | (HARDWARE_VALUES.length << 20), // li t2,keys
+  0x00737e63, //    bgeu  t1,t2,2f
+  0x00000297, //    auipc t0,0
+  0x00331313, //    slli  t1,t1,3
+  0x006282b3, //    add   t0,t0,t1
+  0x0442b303, //    ld    t1,table-auipc(t0)
+  0x00653423, //    sd    t1,8(a0)
+  0x0100006f, //    j     5f
+  0xfff00313, // 2: li    t1,-1
+  0x00653023, //    sd    t1,0(a0)
+  0x00053423, //    sd    zero,8(a0)
+  0x01050513, // 5: addi  a0,a0,16
+  0xfff58593, //    addi  a1,a1,-1
+  0xfc5ff06f, //    j     1b
+  0x00000513, // 3: li    a0,0
+  0x00008067, //    ret
+  0x10200893, // 4: li    a7,riscv_hwprobe
+  0x00000073, //    ecall
+  0x00008067, //    ret
 ];
 
 /** Where __vdso_rt_sigreturn lies in the image. */
@@ -119,6 +152,9 @@ function writeSymbols(w: ImageWriter): void {
     w.u32(address, 0x00000893 | (number << 20), 0x00000073, 0x00008067);
     w.u16(VERSYM + 2 * (i + 1), 2);
   });
+  const hwprobe = CODE + FUNCTION_BYTES * (FUNCTIONS.length - 1);
+  w.u32(hwprobe, ...HWPROBE_CODE);
+  w.u64(hwprobe + 4 * HWPROBE_CODE.length, ...HARDWARE_VALUES);
   // One bucket: the chain runs through all symbols.
   w.u32(HASH, 1, count, 1);
   for (let i = 0; i < count; i++) w.u32(HASH + 12 + 4 * i, i === 0 || i === count - 1 ? 0 : i + 1);

@@ -8,7 +8,7 @@ import { announceSkip, hasCompiler, runElf, Scratch } from "../support/guest.ts"
 const scratch = new Scratch();
 afterAll(() => scratch.remove());
 
-const PROGRAMS = ["pipe", "unix", "inet", "epoll", "event", "sysv", "pty", "ttymode", "more"] as const;
+const PROGRAMS = ["pipe", "unix", "inet", "epoll", "event", "sysv", "pty", "ttymode", "more", "aio"] as const;
 
 describe.skipIf(announceSkip(!hasCompiler, "the ipc programs need riscv64-linux-gnu-gcc"))("ipc programs", () => {
   test.each(PROGRAMS)("%s answers as Linux does", async (name) => {

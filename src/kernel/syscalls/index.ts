@@ -1,4 +1,5 @@
 // All system calls in one table. A call that no table has answers ENOSYS (and says so once under strace).
+import { AIO_SYSCALLS } from "./aio.ts";
 import { CREDENTIAL_SYSCALLS } from "./credentials.ts";
 import { fileDescriptorSyscalls } from "./file-descriptor.ts";
 import { fileIoSyscalls } from "./file-io.ts";
@@ -22,6 +23,7 @@ import { TIME_SYSCALLS } from "./time.ts";
 /** A function, not a constant: the modules behind it import the dispatcher in a circle. */
 export function allSyscalls(): SyscallTable {
   return {
+    ...AIO_SYSCALLS,
     ...PROCESS_SYSCALLS,
     ...SIGNAL_SYSCALLS,
     ...TIME_SYSCALLS,

@@ -197,12 +197,14 @@ function getAttributes(k: Kernel, t: Task, pid: number, address: number, size: n
 
 function setAffinity(k: Kernel, t: Task, pid: number, length: number, address: number): number {
   const bytes = fetchBytes(t, address, Math.min(length, CPU_MASK_BYTES));
+  if (pid < 0) return -ESRCH;
   taskOf(k, t, pid);
   return bytes.length > 0 && (bytes[0] & 1) !== 0 ? 0 : -EINVAL;
 }
 
 function getAffinity(k: Kernel, t: Task, pid: number, length: number, address: number): number {
   if (length < 1 || length % 8 !== 0) return -EINVAL;
+  if (pid < 0) return -ESRCH;
   taskOf(k, t, pid);
   const bytes = new Uint8Array(CPU_MASK_BYTES);
   bytes[0] = 1;

@@ -1,9 +1,10 @@
 // System calls about the machine as a whole, its architecture, and what is refused: uname, sysinfo, getrandom, prctl, hwprobe, ...
 import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../abi/errno.ts";
-import { PAGE_SIZE, USER_END } from "../../arch/sv39.ts";
+import { PAGE_SIZE } from "../../arch/sv39.ts";
 import { decodeUtf8, encodeUtf8 } from "../../util/utf8.ts";
 import { mayAccess } from "../access.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_BOOT, capable } from "../credentials.ts";
+import { HARDWARE_VALUES } from "../hardware-probe.ts";
 import { fetchBytes, getUnsigned64, set64, storeBytes, storeU32, viewOf } from "../ipc/user-memory.ts";
 import type { Kernel } from "../kernel.ts";
 import { prctl } from "../prctl.ts";
@@ -83,8 +84,8 @@ function hardwareProbe(t: Task, pairs: number, count: number, cpuBytes: number, 
   const view = viewOf(bytes);
   for (let i = 0; i < count; i++) {
     const key = getUnsigned64(view, i * 16);
-    const value = hardwareValue(key);
-    if (value === null) {
+    const value = HARDWARE_VALUES[key];
+    if (value === undefined) {
       view.setInt32(i * 16, -1, true);
       view.setInt32(i * 16 + 4, -1, true);
       set64(view, i * 16 + 8, 0);
@@ -92,32 +93,6 @@ function hardwareProbe(t: Task, pairs: number, count: number, cpuBytes: number, 
   }
   storeBytes(t, pairs, bytes);
   return 0;
-}
-
-/** RISCV_HWPROBE_KEY_*: vendor, arch and implementation ids, base behaviour, extensions, misaligned access, ... */
-function hardwareValue(key: number): number | null {
-  switch (key) {
-    case 0:
-    case 1:
-    case 2:
-      return 0;
-    case 3:
-      return 1;
-    case 4:
-      // IMA_FD | IMA_C.
-      return 3;
-    case 5:
-    case 9:
-      return 3;
-    case 6:
-      return 0;
-    case 7:
-      return USER_END - 1;
-    case 8:
-      return 10_000_000;
-    default:
-      return null;
-  }
 }
 
 /** syslog(2) on the kernel log of this machine. */
