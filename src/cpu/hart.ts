@@ -1,5 +1,6 @@
 // The RV64GC hart: linear memory, registers, TLB and the generated interpreter behind one run() method. Knows nothing of
 // areas or system calls: it says why it stopped (exits.ts).
+import { type CompileModule, plainCompile } from "./compile-module.ts";
 import type { CpuContext } from "./cpu-context.ts";
 import { DecodePool } from "./decode-pool.ts";
 import { EXIT_FUEL, EXIT_LIMIT, type ExitReason } from "./exits.ts";
@@ -43,6 +44,8 @@ export interface HartOptions {
   decodePages?: number;
   /** Whether hot code is translated (default true); "always": all code, as far as possible. Never changes a result. */
   translate?: boolean | "always";
+  /** Compiles generated code as it deserves (compile-module.ts); default: the engine decides. */
+  compileModule?: CompileModule;
   /** The answer of Hart.compile() for the same ramBytes and decodePages. */
   module?: WebAssembly.Module;
   /**
@@ -103,7 +106,8 @@ export class Hart {
     let module = compiled.get(key);
     if (module === undefined) {
       const [records, exact] = [kind === "records", kind === "exact"];
-      module = new WebAssembly.Module(generateInterpreter({ ramOffset, memoryPages, records, exact, references }));
+      const bytes = generateInterpreter({ ramOffset, memoryPages, records, exact, references });
+      module = (options.compileModule ?? plainCompile)(bytes, kind === "plain" ? "interpreter" : "baseline");
       compiled.set(key, module);
     }
     return module;
@@ -147,6 +151,7 @@ export class Hart {
         pool: this.pool,
         table,
         eager: options.translate === "always",
+        compileModule: options.compileModule ?? plainCompile,
         imports: { ...instance.exports, memory: this.memory, slowFloat: env.slowFloat },
       });
     }

@@ -66,10 +66,13 @@ export const REGION_RECORDS = TLB + BANKS * BANK_BYTES;
 export const REGION_RECORD_BYTES = 16;
 export const MOST_REGION_ENTRIES = 8192;
 
+/** Per entry (by record): i32, instructions that were run from it, modulo 2^32. */
+export const REGION_WORK = REGION_RECORDS + MOST_REGION_ENTRIES * REGION_RECORD_BYTES;
+
 /**
  * Jumps taken while the recording interpreter runs: i64 address of the jump, i64 address it went to; RECORDED of them.
  */
-export const RECORDING = REGION_RECORDS + MOST_REGION_ENTRIES * REGION_RECORD_BYTES;
+export const RECORDING = REGION_WORK + MOST_REGION_ENTRIES * 4;
 export const MOST_RECORDED = 16384;
 
 /**

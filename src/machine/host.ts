@@ -1,4 +1,5 @@
 // What a machine needs of the place it runs in (Node, a browser worker, a test). Everything that is not computed comes through here.
+import type { CompileModule } from "../cpu/compile-module.ts";
 import type { HostClock } from "../kernel/clock.ts";
 import type { HostFiles } from "../kernel/vfs/host-files.ts";
 import type { SwapDevice } from "../mm/contracts.ts";
@@ -10,6 +11,8 @@ export interface MachineHost {
   /** The folder of that name for the guest's file system. Throws HostError with one clear line when it cannot be used. */
   openFolder(path: string): HostFiles;
   openSwap(sizeBytes: number, path: string | null): SwapDevice & { close?(): void };
+  /** Compiles the hart's code (HartOptions.compileModule). */
+  readonly compileModule?: CompileModule;
   /** Lets the event loop run: input arrives, timers fire. */
   breathe(): Promise<void>;
   /** Resolves after about this time, or at once when wakeUp() is called. */

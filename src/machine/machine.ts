@@ -138,6 +138,7 @@ export class Machine implements Controllable {
         ramBytes: ramBytes - (ramBytes % 4096),
         translate: options.translate,
         onReference: options.onReference,
+        compileModule: host.compileModule,
       }),
       ramBytes: ramBytes - (ramBytes % 4096),
       swapDevice: this.swapDevice,

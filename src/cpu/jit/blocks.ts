@@ -8,8 +8,8 @@ export interface CodeSource {
   frame(page: number): number;
   /** Whether the instruction at this offset of the frame is known to run often enough to be part of a region. */
   isHot(pfn: number, offset: number): boolean;
-  /** Whether a region was made for the instruction at this offset of the frame. */
-  hasRegion(pfn: number, offset: number): boolean;
+  /** Whether the instruction at this offset of the frame is the business of another region. */
+  belongsElsewhere(pfn: number, offset: number): boolean;
   halfword(pfn: number, offset: number): number;
   /** Distances from the jump through a register at this offset of the frame to where it is known to go. */
   distances(pfn: number, offset: number): readonly number[];
@@ -70,17 +70,17 @@ class Explorer {
   }
 
   /** Breadth first, so that a bounded region holds what is near its entry. */
-  explore(entry: number): void {
-    const queue = [entry];
-    this.leaders.add(entry);
+  explore(entries: readonly number[]): void {
+    const queue = [...entries];
+    for (const entry of entries) this.leaders.add(entry);
     for (let i = 0; i < queue.length; i++) this.run(queue[i], queue);
   }
 
   private follow(to: number, queue: number[]): void {
     if (this.leaders.has(to)) return;
     this.leaders.add(to);
-    // What has a region of its own is not translated twice, unless the two are small enough to be one.
-    if (this.instructions.size > SMALL && this.hasRegion(to)) return;
+    // What another region has is not translated twice, unless the two are small enough to be one.
+    if (this.instructions.size > SMALL && this.belongsElsewhere(to)) return;
     if (!this.instructions.has(to)) queue.push(to);
   }
 
@@ -103,8 +103,11 @@ class Explorer {
           this.indirectTargets.add(next);
           this.follow(next, queue);
         }
-        if (format === "J") this.follow(at + d.imm, queue);
-        else this.followSeen(at, queue);
+        if (format === "J") {
+          // A function can be entered from outside, too.
+          if (d.rd !== 0) this.indirectTargets.add(at + d.imm);
+          this.follow(at + d.imm, queue);
+        } else this.followSeen(at, queue);
         return;
       }
       at = next;
@@ -112,9 +115,9 @@ class Explorer {
     this.leaders.add(at);
   }
 
-  private hasRegion(at: number): boolean {
+  private belongsElsewhere(at: number): boolean {
     const page = Math.floor(at / 4096);
-    return this.source.hasRegion(this.frameAt(page), at - page * 4096);
+    return this.source.belongsElsewhere(this.frameAt(page), at - page * 4096);
   }
 
   private followSeen(at: number, queue: number[]): void {
@@ -210,10 +213,10 @@ function cut(explorer: Explorer): Map<number, Block> {
   return blocks;
 }
 
-/** The code reached from `entry`; blocks without instructions only leave. */
-export function findCode(source: CodeSource, entry: number): CodeGraph {
+/** The code reached from `entries`; blocks without instructions only leave. */
+export function findCode(source: CodeSource, entries: readonly number[]): CodeGraph {
   const explorer = new Explorer(source);
-  explorer.explore(entry);
+  explorer.explore(entries);
   const { instructions, indirectTargets, frames } = explorer;
   return { blocks: cut(explorer), indirectTargets, instructionCount: instructions.size, frames };
 }

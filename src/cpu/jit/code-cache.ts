@@ -3,6 +3,7 @@
 // were made from changes. Translations belong to frames, so every process that maps a frame shares them. Nothing here
 // changes what a program computes, and every decision depends on instructions alone, never on time.
 import { PTE_A, PTE_U, PTE_V, PTE_X, pteToPfn } from "../../arch/sv39.ts";
+import type { CodeKind, CompileModule } from "../compile-module.ts";
 import type { DecodePool } from "../decode-pool.ts";
 import {
   HANDLER_ILLEGAL,
@@ -28,10 +29,12 @@ import {
   REGION_INSTRUCTIONS,
   REGION_RECORD_BYTES,
   REGION_RECORDS,
+  REGION_WORK,
   ROOT_POINTER,
   SLOT_BYTES,
+  SLOTS_PER_PAGE,
 } from "../layout.ts";
-import { findCode } from "./blocks.ts";
+import { type CodeGraph, findCode } from "./blocks.ts";
 import { Profile } from "./profile.ts";
 import { translate } from "./region.ts";
 
@@ -42,9 +45,15 @@ const HOT = 6;
 /** Instructions that are recorded before a translation. */
 const RECORDED_INSTRUCTIONS = 20_000;
 /** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
-const PRICE = 20_000;
+const PRICE = 5000;
+/** A region is optimised when so many instructions were run in it for each of its own. */
+const OPTIMISING_PRICE = 50_000;
+/** Samples between two looks at what the regions have done. */
+const SAMPLES_PER_REVIEW = 64;
 /** Addresses that are counted at a time; beyond that counting starts anew. */
 const MOST_COUNTS = 20_000;
+/** Instructions for which one region is made at most. */
+const MOST_ROOTS = 6;
 /** Shorter regions are not worth a module. */
 const LEAST_INSTRUCTIONS = 3;
 /** Indirect jumps out of a region that make it worth translating it anew with the targets learned; doubles each time. */
@@ -63,10 +72,15 @@ interface CachedRegion {
   readonly index: number;
   readonly frames: readonly number[];
   readonly entries: Entry[];
-  /** Frame * 4096 + offset of the instruction it was made for, and the latter's offset from the base page. */
+  /** Frame * 4096 + offset of the instruction it was made for. */
   readonly root: number;
-  readonly rootOffset: number;
+  /** Offsets from the base page of the instructions it was made for, the root's first. */
+  readonly roots: readonly number[];
   misses: number;
+  /** Page number of the base page in the space where the region was last translated. */
+  readonly baseVpn: number;
+  readonly instructionCount: number;
+  readonly kind: CodeKind;
 }
 
 export interface CodeCacheOptions {
@@ -77,6 +91,7 @@ export interface CodeCacheOptions {
   readonly table: WebAssembly.Table;
   /** For tests: translate whatever is sampled, and what follows it whether it was run or not. */
   readonly eager: boolean;
+  readonly compileModule: CompileModule;
   /** What regions import as "env". */
   readonly imports: Record<string, unknown>;
 }
@@ -92,11 +107,14 @@ export class CodeCache {
   private readonly regionAt: (CachedRegion | null)[] = [];
   /** In the order of translation. */
   private readonly live = new Set<CachedRegion>();
+  /** Per frame and halfword: index of the region that has the instruction, or 0. */
+  private readonly coverage = new Map<number, Uint16Array>();
   /** Roots of the live regions. */
   private readonly roots = new Set<number>();
   /** Times a root was translated. */
   private readonly attempts = new Map<number, number>();
   private misses = 0;
+  private samples = 0;
   /** The hot address whose surroundings are being recorded: page and offset, in the space of `recordingRoot`; or none. */
   private recordingVpn = -1;
   private recordingOffset = 0;
@@ -141,6 +159,7 @@ export class CodeCache {
     if (this.recordingVpn >= 0) return;
     const { words, bytes, pool } = this.o;
     this.learn();
+    if (++this.samples % SAMPLES_PER_REVIEW === 0) this.review();
     const vpn = words[PC / 4 + 1] * 2 ** 20 + (words[PC / 4] >>> 12);
     const offset = words[PC / 4] & 0xfff;
     const pfn = this.executableFrame(vpn);
@@ -150,7 +169,7 @@ export class CodeCache {
     if (bytes[slot] === HANDLER_REGION) return;
     if (this.o.eager) {
       if (bytes[slot] === HANDLER_UNDECODED) pool.decodeAt(slot);
-      this.translateAt(vpn, offset);
+      this.translateAt(vpn, [offset]);
       return;
     }
     const key = pfn * 4096 + offset;
@@ -159,6 +178,7 @@ export class CodeCache {
     this.counts.set(key, count);
     if (count < HOT || this.translatedInstructions * PRICE > instructionsRun) return;
     this.counts.delete(key);
+    if (this.widen(pfn, vpn, offset)) return;
     this.recordingVpn = vpn;
     this.recordingOffset = offset;
     this.recordingRoot = words[ROOT_POINTER / 4];
@@ -194,7 +214,7 @@ export class CodeCache {
     if (this.recordingLeft > 0 && instructions > 0) return;
     const vpn = this.recordingVpn;
     this.recordingVpn = -1;
-    this.translateAt(vpn, this.recordingOffset);
+    this.translateAt(vpn, [this.recordingOffset]);
   }
 
   /** The straight line of instructions from `from` to the jump at `to` ran once. */
@@ -244,8 +264,42 @@ export class CodeCache {
     }
     for (const [region, baseVpn] of again) {
       this.remove(region);
-      this.translateAt(baseVpn, region.rootOffset);
+      this.translateAt(baseVpn, region.roots, region.kind);
     }
+  }
+
+  /** Optimises the regions that have run enough to be worth it, as far as the current space maps them. */
+  private review(): void {
+    const { words } = this.o;
+    for (const region of this.live) {
+      if (region.kind === "optimised") continue;
+      let work = 0;
+      for (const { record } of region.entries) work += words[REGION_WORK / 4 + record] >>> 0;
+      if (work < OPTIMISING_PRICE * region.instructionCount) continue;
+      if (!this.isMapped(region)) continue;
+      this.remove(region);
+      this.translateAt(region.baseVpn, region.roots, "optimised");
+    }
+  }
+
+  /** Whether the current space has the region where it was last translated. */
+  private isMapped({ baseVpn, roots, root }: CachedRegion): boolean {
+    return this.executableFrame(baseVpn + Math.floor(roots[0] / 4096)) === Math.floor(root / 4096);
+  }
+
+  /** A region that contains the instruction. */
+  private ownerOf(pfn: number, offset: number): CachedRegion | null {
+    const index = this.coverage.get(pfn)?.[offset >> 1] ?? 0;
+    return index === 0 ? null : this.regionAt[index];
+  }
+
+  /** Makes the hot instruction an entry of a region that contains it; whether there was one. */
+  private widen(pfn: number, vpn: number, offset: number): boolean {
+    const region = this.ownerOf(pfn, offset);
+    if (region === null || region.roots.length >= MOST_ROOTS || !this.isMapped(region)) return false;
+    this.remove(region);
+    this.translateAt(region.baseVpn, [...region.roots, (vpn - region.baseVpn) * 4096 + offset], region.kind);
+    return true;
   }
 
   private halfword(pfn: number, offset: number): number {
@@ -253,40 +307,48 @@ export class CodeCache {
     return this.o.bytes[at] | (this.o.bytes[at + 1] << 8);
   }
 
-  private translateAt(vpn: number, offset: number): void {
+  /** `roots`: offsets from the page `vpn`. */
+  private translateAt(vpn: number, roots: readonly number[], kind: CodeKind = "baseline"): void {
     const { layout, profile, eager } = { ...this.o, profile: this.profile };
-    const ownRoot = this.executableFrame(vpn) * 4096 + offset;
+    const rootPage = Math.floor(roots[0] / 4096);
+    const ownRoot = this.executableFrame(vpn + rootPage) * 4096 + roots[0] - rootPage * 4096;
     const source = {
       frame: (page: number) => this.translatableFrame(vpn + page),
-      hasRegion: (pfn: number, at: number) => at + pfn * 4096 !== ownRoot && this.roots.has(at + pfn * 4096),
+      // An optimised region has in it what it calls.
+      belongsElsewhere: (pfn: number, at: number) =>
+        kind === "optimised" || eager
+          ? at + pfn * 4096 !== ownRoot && this.roots.has(at + pfn * 4096)
+          : this.ownerOf(pfn, at) !== null,
       isHot: (pfn: number, at: number) => eager || profile.isHot(pfn, at),
       halfword: (pfn: number, at: number) => this.halfword(pfn, at),
       distances: (pfn: number, at: number) => profile.distances(pfn, at),
     };
-    const graph = findCode(source, offset);
+    const graph = findCode(source, roots);
     if (graph.instructionCount < LEAST_INSTRUCTIONS) return;
     if (this.freeIndices.length === 0) this.makeRoom(0);
     const index = this.freeIndices[this.freeIndices.length - 1];
-    const region = translate(graph, offset, {
+    const region = translate(graph, roots, {
       index,
       memoryPages: layout.totalBytes / 65536,
       isExported: (name) => name in this.o.imports,
     });
     if (region.entries.length === 0) return;
     if (this.freeRecords.length < region.entries.length) this.makeRoom(region.entries.length);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(region.bytes), { env: this.o.imports });
+    const instance = new WebAssembly.Instance(this.o.compileModule(region.bytes, kind), { env: this.o.imports });
     this.translated++;
     this.translatedInstructions += graph.instructionCount;
-    this.install(index, instance.exports.region, graph.frames, region.entries, offset);
+    this.install(index, instance.exports.region, graph, region.entries, { baseVpn: vpn, roots, kind });
   }
 
   private install(
     index: number,
     region: unknown,
-    frames: ReadonlyMap<number, number>,
+    graph: CodeGraph,
     offsets: readonly number[],
-    rootOffset: number,
+    origin: Pick<CachedRegion, "baseVpn" | "roots" | "kind">,
   ): void {
+    const { frames, instructionCount } = graph;
+    const rootOffset = origin.roots[0];
     this.freeIndices.splice(this.freeIndices.lastIndexOf(index), 1);
     this.o.table.set(index, region);
     const rootPage = Math.floor(rootOffset / 4096);
@@ -297,21 +359,38 @@ export class CodeCache {
       frames: [...new Set(frames.values())],
       entries: [],
       root,
-      rootOffset,
       misses: 0,
+      instructionCount,
+      ...origin,
     };
     this.regionAt[index] = cached;
+    this.cover(graph, index);
     this.live.add(cached);
     this.roots.add(root);
     for (const offset of offsets) {
       const page = Math.floor(offset / 4096);
-      this.addEntry(cached, frames.get(page)!, offset - page * 4096, page, offset === rootOffset);
+      this.addEntry(cached, frames.get(page)!, offset - page * 4096, page, origin.roots.includes(offset));
     }
     for (const pfn of cached.frames) {
       const set = this.regionsOf.get(pfn) ?? new Set();
       set.add(cached);
       this.regionsOf.set(pfn, set);
       this.patch(pfn);
+    }
+  }
+
+  private cover({ blocks, frames }: CodeGraph, index: number): void {
+    for (const { instructions } of blocks.values()) {
+      for (const { at } of instructions) {
+        const page = Math.floor(at / 4096);
+        const pfn = frames.get(page)!;
+        let owners = this.coverage.get(pfn);
+        if (owners === undefined) {
+          owners = new Uint16Array(SLOTS_PER_PAGE);
+          this.coverage.set(pfn, owners);
+        }
+        owners[(at - page * 4096) >> 1] = index;
+      }
     }
   }
 
@@ -322,6 +401,7 @@ export class CodeCache {
     const record = this.freeRecords.pop()!;
     const at = (REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2;
     this.o.words[at] = region.index;
+    this.o.words[REGION_WORK / 4 + record] = 0;
     const fromBase = page * 4096 + offset;
     this.o.words[at + 2] = fromBase | 0;
     this.o.words[at + 3] = Math.floor(fromBase / 2 ** 32);
@@ -376,9 +456,13 @@ export class CodeCache {
       this.freeRecords.push(record);
     }
     for (const pfn of region.frames) {
+      const owners = this.coverage.get(pfn);
+      if (owners) for (let i = 0; i < owners.length; i++) if (owners[i] === region.index) owners[i] = 0;
       const set = this.regionsOf.get(pfn)!;
       set.delete(region);
-      if (set.size === 0) this.regionsOf.delete(pfn);
+      if (set.size > 0) continue;
+      this.regionsOf.delete(pfn);
+      this.coverage.delete(pfn);
     }
     table.set(region.index, null);
     this.regionAt[region.index] = null;

@@ -6,6 +6,7 @@ import { EACCES, ENOENT, ENOTDIR } from "../../abi/errno.ts";
 import { LinuxError } from "../../kernel/linux-error.ts";
 import type { HostFiles } from "../../kernel/vfs/host-files.ts";
 import { HostError, type MachineHost } from "../../machine/host.ts";
+import { compileForV8 } from "./compile-module.ts";
 import { NodeFiles } from "./files.ts";
 import { SwapFile } from "./swap-file.ts";
 
@@ -18,6 +19,7 @@ export class NodeHost implements MachineHost {
       return { seconds, nanoseconds: Math.floor((ms - seconds * 1000) * 1e6) };
     },
   };
+  readonly compileModule = compileForV8;
   private sleeper: (() => void) | null = null;
   private woken = false;
 

@@ -1,0 +1,31 @@
+// Says to V8 which of its compilers generated code deserves: by flags, which are as before when a module is compiled.
+import { setFlagsFromString } from "node:v8";
+import { type CodeKind, type CompileModule, plainCompile } from "../../cpu/compile-module.ts";
+
+/** V8's default for --wasm-tiering-budget. */
+const DEFAULT_BUDGET = 1_800_000;
+/** No function has this index: none counts how much it runs, none is optimised. */
+const NO_FUNCTION = 1_000_000_000;
+
+/** Bytes executed until a function is optimised, or never. */
+const budgetOf: Record<CodeKind, number | null> = { interpreter: 10_000, baseline: null, optimised: 1 };
+
+/**
+ * V8 optimises a function when it has executed so many "bytes", of which one call of a large function costs as much as a
+ * long run of a small loop: regions would all be optimised after twenty calls, at a price that few of them earn.
+ */
+export const compileForV8: CompileModule = (bytes, kind) => {
+  const budget = budgetOf[kind];
+  setFlagsFromString("--no-wasm-lazy-compilation");
+  setFlagsFromString(`--wasm-tier-up-filter=${budget === null ? NO_FUNCTION : -1}`);
+  setFlagsFromString(`--wasm-tiering-budget=${budget ?? DEFAULT_BUDGET}`);
+  setFlagsFromString("--experimental-wasm-branch-hinting");
+  try {
+    return plainCompile(bytes, kind);
+  } finally {
+    setFlagsFromString("--no-experimental-wasm-branch-hinting");
+    setFlagsFromString(`--wasm-tiering-budget=${DEFAULT_BUDGET}`);
+    setFlagsFromString("--wasm-tier-up-filter=-1");
+    setFlagsFromString("--wasm-lazy-compilation");
+  }
+};
