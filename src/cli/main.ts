@@ -2,9 +2,11 @@
 // The executable `faultline`: connects the command line with this process. Decides nothing itself.
 import { realpathSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { type CliContext, runCommandLine } from "./command-line.ts";
+import { loadBundle } from "./bundle.ts";
+import type { CliContext } from "./command-line.ts";
+import type { RunAction } from "./commands/run.ts";
 
-function processContext(): CliContext {
+function processContext(run: RunAction): CliContext {
   return {
     stdout: (text) => process.stdout.write(text),
     stderr: (text) => process.stderr.write(text),
@@ -21,7 +23,7 @@ function processContext(): CliContext {
       retryDelayMs: 500,
     }),
     // Loaded when needed: the machine is by far the largest part, and install and --help do without it.
-    run: async (options) => (await import("./commands/run-program.ts")).runProgram(options),
+    run,
     curve: async (options, curve) => (await import("./commands/curve-program.ts")).curveProgram(options, curve),
     trace: async (options) => (await import("./commands/trace-file.ts")).summariseTraceFile(options),
     ui: async (options, ui) => (await import("./commands/ui-program.ts")).uiProgram(options, ui),
@@ -31,7 +33,12 @@ function processContext(): CliContext {
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realScript(process.argv[1])).href) {
-  process.exitCode = await runCommandLine(process.argv.slice(2), processContext());
+  const argv = process.argv.slice(2);
+  // The other commands use modules that the bundle has not, and two copies of one module would not know each other's classes.
+  const bundle = argv[0] === "run" ? loadBundle() : null;
+  const { runCommandLine } = bundle ?? (await import("./command-line.ts"));
+  const run: RunAction = async (options) => (bundle ?? (await import("./commands/run-program.ts"))).runProgram(options);
+  process.exitCode = await runCommandLine(argv, processContext(run));
 }
 
 /** npm starts the command through a symbolic link; the module's own address has none. */

@@ -1,11 +1,6 @@
 // `faultline install`: command line of the package installer; the work is done in host/node/install.
 import type { Command } from "commander";
-import {
-  type InstallEnvironment,
-  type InstallOptions,
-  type InstallSummary,
-  install,
-} from "../../host/node/install/installer.ts";
+import type { InstallEnvironment, InstallOptions, InstallSummary } from "../../host/node/install/installer.ts";
 import { formatBytes } from "../../host/node/install/progress.ts";
 import { CliError } from "../cli-error.ts";
 import { HELP_WIDTH } from "../help-width.ts";
@@ -53,6 +48,8 @@ export function addInstallCommand(
     .configureHelp({ helpWidth: HELP_WIDTH, optionTerm: (option) => option.flags.replace(/<([^>]+)>/, "$1") })
     .addHelpText("after", EPILOGUE)
     .action(async (packages: string[], values: CommandValues) => {
+      // Loaded when needed: it brings the network with it.
+      const { install } = await import("../../host/node/install/installer.ts");
       const summary = await install(optionsFrom(packages, values), environment());
       print(`${describe(summary)}\n`);
       finished(0);

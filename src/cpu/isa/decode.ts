@@ -106,13 +106,24 @@ const ADD = rowOf("add");
 const MV = handlerOfForm("mv");
 const LI = handlerOfForm("li");
 
+/** What halfwords expand to, as far as known (0: not yet): programs use few different ones again and again. */
+const expansions = new Uint32Array(65536);
+
+function expansionOf(half: number): number {
+  const known = expansions[half];
+  if (known !== 0) return known;
+  const full = expandCompressed(half);
+  expansions[half] = full;
+  return full;
+}
+
 /**
  * Decodes `word` (its low halfword only, when compressed) found at byte `offset` of its page into `out`. A negative offset
  * asks for no near forms.
  */
 export function decode(word: number, offset: number, out: Decoded): void {
   const compressed = (word & 3) !== 3;
-  const full = compressed ? expandCompressed(word & 0xffff) : word >>> 0;
+  const full = compressed ? expansionOf(word & 0xffff) : word >>> 0;
   const row = full === 0 ? null : findInstruction(full);
   out.row = row;
   out.lengthBytes = compressed ? 2 : 4;
