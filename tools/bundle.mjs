@@ -28,7 +28,10 @@ async function make() {
         // Addresses relative to a module stay relative to that module.
         transform: (code, id) =>
           code.includes("import.meta.url")
-            ? { code: code.replaceAll("import.meta.url", `moduleUrl(${JSON.stringify(relative(dist, id))})`), map: null }
+            ? {
+                code: code.replaceAll("import.meta.url", `moduleUrl(${JSON.stringify(relative(dist, id))})`),
+                map: null,
+              }
             : null,
       },
     ],
