@@ -1,9 +1,11 @@
 // The options of `run` (and of every command that runs a program), in one table: parsing, help text, documentation and the
 // type of the result come from here. Checks each value by itself; whether files exist is found out by who opens them.
+
+import { exactSize } from "../../machine/sizes.ts";
 import type { OvercommitMode } from "../../mm/contracts.ts";
 import { POLICY_NAMES } from "../../mm/policy/index.ts";
 import { CliError } from "../cli-error.ts";
-import { formatSize, parseSize } from "../sizes.ts";
+import { parseSize } from "../sizes.ts";
 
 export interface MountOption {
   /** Path on the host, as given. */
@@ -264,8 +266,8 @@ function parseInteger(text: string, option: string, min: number, max: number): n
 /** Memory and swap come in whole pages: a rest is given up. */
 function parseBoundedSize(text: string, option: string, min: number, max: number): number {
   const bytes = parseSize(text, option);
-  if (bytes < min) throw new CliError(`${option} "${text}": at least ${formatSize(min)} is needed`);
-  if (bytes > max) throw new CliError(`${option} "${text}": at most ${formatSize(max)} is possible`);
+  if (bytes < min) throw new CliError(`${option} "${text}": at least ${exactSize(min)} is needed`);
+  if (bytes > max) throw new CliError(`${option} "${text}": at most ${exactSize(max)} is possible`);
   return bytes - (bytes % PAGE_BYTES);
 }
 

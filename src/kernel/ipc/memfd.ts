@@ -1,9 +1,8 @@
 // memfd_create(2): files in memory without a name, with seals (mm/memfd.c, mm/shmem.c).
-import { EBUSY, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../abi/errno.ts";
+import { EBUSY, EFBIG, EINVAL, EOPNOTSUPP, EPERM } from "../../abi/errno.ts";
 import * as F from "../../abi/fcntl.ts";
 import * as C from "../../abi/ipc.ts";
 import { PROT_WRITE } from "../../abi/mman.ts";
-import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "../../abi/poll.ts";
 import { S_IFREG, TMPFS_MAGIC } from "../../abi/stat.ts";
 import { PAGE_SIZE } from "../../arch/sv39.ts";
 import type { IoCursor } from "../../mm/io-cursor.ts";
@@ -15,17 +14,13 @@ import type { Task } from "../task.ts";
 import { type AttributeChange, Inode, PseudoFileSystem } from "../vfs/inode.ts";
 import type { OpenFile } from "../vfs/open-file.ts";
 import type { Path } from "../vfs/path.ts";
-import { checkNewSize } from "../vfs/regular-file.ts";
-import { KernelFile } from "./anonymous-file.ts";
+import { MAX_FILE_BYTES, RegularFile } from "../vfs/regular-file.ts";
 
 const ALL_SEALS =
   C.F_SEAL_SEAL | C.F_SEAL_EXEC | C.F_SEAL_SHRINK | C.F_SEAL_GROW | C.F_SEAL_WRITE | C.F_SEAL_FUTURE_WRITE;
 const WRITE_SEALS = C.F_SEAL_WRITE | C.F_SEAL_FUTURE_WRITE;
-/** MAX_LFS_FILESIZE, as far as page indices go here. */
-const MAX_FILE_BYTES = 2 ** 43;
 
 export class MemfdInode extends Inode {
-  readonly kernel: Kernel;
   readonly label: string;
   readonly contents: ShmemObject;
   seals: number;
@@ -33,7 +28,6 @@ export class MemfdInode extends Inode {
   constructor(k: Kernel, t: Task, name: string, flags: number) {
     const executable = (flags & C.MFD_NOEXEC_SEAL) === 0;
     super(memoryFileSystem(k), S_IFREG | (executable ? 0o777 : 0o666));
-    this.kernel = k;
     this.label = name;
     this.contents = k.mm.createShmemObject(0);
     this.uid = t.credentials.fsuid;
@@ -58,7 +52,7 @@ export class MemfdInode extends Inode {
 
   /** By way of /proc/PID/fd. */
   override open(_t: Task, path: Path, flags: number): OpenFile {
-    return new MemfdFile(this.kernel, this, path, flags);
+    return new MemfdFile(this, path, flags);
   }
 
   /** shmem_setattr: F_SEAL_EXEC keeps the execute bits as they are. */
@@ -76,6 +70,18 @@ export class MemfdInode extends Inode {
     const result = contents.truncate(sizeBytes);
     if (result < 0) throw errno(-result);
     this.touchModified();
+  }
+
+  override allocateSpace(offset: number, length: number): number {
+    return this.contents.preallocate(offset, length);
+  }
+
+  override nextData(offset: number): number {
+    return this.contents.nextData(offset);
+  }
+
+  override nextHole(offset: number): number {
+    return this.contents.nextHole(offset);
   }
 
   override evicted(): void {
@@ -110,12 +116,12 @@ function memoryFileSystem(k: Kernel): PseudoFileSystem {
   return k.ipc.memoryFs;
 }
 
-/** An open memfd: shmem's read, write, seek and allocate, with the seals' vetoes. */
-export class MemfdFile extends KernelFile {
+/** An open memfd: a regular file whose seals have a veto. */
+export class MemfdFile extends RegularFile {
   readonly memfd: MemfdInode;
 
-  constructor(k: Kernel, inode: MemfdInode, path: Path | null, flags: number) {
-    super(k, inode, path, flags);
+  constructor(inode: MemfdInode, path: Path | null, flags: number) {
+    super(inode, path, flags);
     this.memfd = inode;
   }
 
@@ -127,103 +133,25 @@ export class MemfdFile extends KernelFile {
     return `/memfd:${this.memfd.label} (deleted)`;
   }
 
-  override get seekable(): boolean {
-    return true;
-  }
-
-  override get pollable(): boolean {
-    return false;
-  }
-
-  override poll(): number {
-    return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
-  }
-
-  override read(_t: Task, io: IoCursor, offset: number): number {
-    const at = offset === -1 ? this.position : offset;
-    const count = this.memfd.contents.read(io, at);
-    if (count > 0) {
-      if (offset === -1) this.position = at + count;
-      this.memfd.touchAccessed();
-    }
-    return count;
-  }
-
-  override write(_t: Task, io: IoCursor, offset: number): number {
-    const { memfd } = this;
-    const { contents } = memfd;
+  /** shmem_write_begin. */
+  override write(t: Task, io: IoCursor, offset: number): number {
+    const { seals, sizeBytes } = this.memfd;
     if (io.remaining === 0) return 0;
-    const at = (this.flags & F.O_APPEND) !== 0 ? contents.sizeBytes : offset === -1 ? this.position : offset;
-    if ((memfd.seals & WRITE_SEALS) !== 0) return -EPERM;
-    if ((memfd.seals & C.F_SEAL_GROW) !== 0 && at + io.remaining > contents.sizeBytes) return -EPERM;
-    if (at >= MAX_FILE_BYTES) return -EFBIG;
-    const count = contents.write(io, at);
-    if (count > 0) {
-      if (offset === -1) this.position = at + count;
-      memfd.touchModified();
-    }
-    return count;
-  }
-
-  /** generic_file_llseek, with holes. */
-  override seek(_t: Task, offset: number, whence: number): number {
-    const { contents } = this.memfd;
-    const size = contents.sizeBytes;
-    let target: number;
-    switch (whence) {
-      case F.SEEK_SET:
-        target = offset;
-        break;
-      case F.SEEK_CUR:
-        target = this.position + offset;
-        break;
-      case F.SEEK_END:
-        target = size + offset;
-        break;
-      case F.SEEK_DATA:
-      case F.SEEK_HOLE:
-        if (offset < 0 || offset >= size) return -ENXIO;
-        target = whence === F.SEEK_DATA ? contents.nextData(offset) : contents.nextHole(offset);
-        if (target < 0) return target;
-        break;
-      default:
-        return -EINVAL;
-    }
-    if (target < 0 || target > MAX_FILE_BYTES) return -EINVAL;
-    this.position = target;
-    return target;
-  }
-
-  override ftruncate(t: Task, sizeBytes: number): number {
-    const allowed = checkNewSize(t, this.memfd, sizeBytes);
-    if (allowed < 0) return allowed;
-    this.memfd.truncate(t, sizeBytes);
-    return 0;
+    const at = (this.flags & F.O_APPEND) !== 0 ? sizeBytes : offset === -1 ? this.position : offset;
+    if ((seals & WRITE_SEALS) !== 0) return -EPERM;
+    if ((seals & C.F_SEAL_GROW) !== 0 && at + io.remaining > sizeBytes) return -EPERM;
+    return super.write(t, io, offset);
   }
 
   /** shmem_fallocate. */
   override allocate(t: Task, mode: number, offset: number, length: number): number {
-    const { memfd } = this;
-    const { contents } = memfd;
+    const { seals, sizeBytes } = this.memfd;
     if ((mode & ~(F.FALLOC_FL_KEEP_SIZE | F.FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
-    if (mode === F.FALLOC_FL_PUNCH_HOLE) return -EOPNOTSUPP;
-    if ((mode & F.FALLOC_FL_PUNCH_HOLE) !== 0) {
-      if ((memfd.seals & WRITE_SEALS) !== 0) return -EPERM;
-      const result = contents.punchHole(offset, length);
-      if (result >= 0) memfd.touchModified();
-      return result;
-    }
-    const end = offset + length;
-    if (end > MAX_FILE_BYTES) return -EFBIG;
-    if (end > contents.sizeBytes && (memfd.seals & C.F_SEAL_GROW) !== 0) return -EPERM;
-    const made = contents.preallocate(offset, length);
-    if (made < 0) return made;
-    if (end > contents.sizeBytes && (mode & F.FALLOC_FL_KEEP_SIZE) === 0) memfd.truncate(t, end);
-    return 0;
-  }
-
-  override sync(): number {
-    return 0;
+    const vetoes =
+      (mode & F.FALLOC_FL_PUNCH_HOLE) !== 0 ? WRITE_SEALS : offset + length > sizeBytes ? C.F_SEAL_GROW : 0;
+    if ((mode & F.FALLOC_FL_PUNCH_HOLE) === 0 || (mode & F.FALLOC_FL_KEEP_SIZE) !== 0)
+      if (this.writable && (seals & vetoes) !== 0) return -EPERM;
+    return super.allocate(t, mode, offset, length);
   }
 
   override control(_t: Task, command: number, argument: number): number {
@@ -233,9 +161,9 @@ export class MemfdFile extends KernelFile {
   }
 
   /** seal_check_write: a write seal refuses new shared writable mappings. */
-  override mmapObject(_t: Task, shared: boolean, prot: number): MemoryObject {
+  override mmapObject(t: Task, shared: boolean, prot: number): MemoryObject | null {
     if (shared && (prot & PROT_WRITE) !== 0 && (this.memfd.seals & WRITE_SEALS) !== 0) throw errno(EPERM);
-    return this.memfd.contents;
+    return super.mmapObject(t, shared, prot);
   }
 
   /** A write seal also keeps mprotect from making a shared read-only mapping writable. */

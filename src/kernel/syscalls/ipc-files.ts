@@ -120,7 +120,7 @@ function memfdCreate(k: Kernel, t: Task, nameAddress: number, flags: number): nu
   if (typeof name === "number") return name === -EFAULT ? -EFAULT : -EINVAL;
   t.files.reserve();
   const inode = new MemfdInode(k, t, decodeUtf8(name), flags);
-  return t.files.install(new MemfdFile(k, inode, null, O_RDWR), { cloexec: (flags & C.MFD_CLOEXEC) !== 0 });
+  return t.files.install(new MemfdFile(inode, null, O_RDWR), { cloexec: (flags & C.MFD_CLOEXEC) !== 0 });
 }
 
 function vhangup(t: Task): number {
