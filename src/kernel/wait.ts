@@ -6,6 +6,7 @@ import {
   __WNOTHREAD,
   P_ALL,
   P_PGID,
+  P_PID,
   WCONTINUED,
   WEXITED,
   WNOHANG,
@@ -56,7 +57,7 @@ export function waitForChild(k: Kernel, t: Task, request: WaitRequest): WaitRepo
   const traced = traceeReport(k, t, request);
   if (traced === "none yet") eligible = true;
   else if (traced !== null) return traced;
-  for (const child of t.process.children) {
+  for (const child of candidates(k, t, request)) {
     if (!isEligible(t, child, request)) continue;
     eligible = true;
     const report = childReport(k, child, request.options);
@@ -65,6 +66,13 @@ export function waitForChild(k: Kernel, t: Task, request: WaitRequest): WaitRepo
   if (!eligible) return -ECHILD;
   if ((request.options & WNOHANG) !== 0) return 0;
   return t.block([t.process.childExit]);
+}
+
+/** The children worth a look: who waits for one by number does not pay for the others. */
+function candidates(k: Kernel, t: Task, request: WaitRequest): Iterable<Process> {
+  if (request.type !== P_PID) return t.process.children;
+  const child = k.processes.get(request.id);
+  return child !== undefined && t.process.children.has(child) ? [child] : [];
 }
 
 /** eligible_child() with the rules for clone children and __WNOTHREAD. */
