@@ -2,6 +2,7 @@
 // tens of thousands of areas. It decides nothing: splitting and merging is area-edit.ts.
 //
 //   chunks   [ c0 | c1 | c2 | ... ]      at most CHUNK_MAX areas each, never empty; with startVpn of each area and the gap in front
+//   firsts   [  5 | 70 | 99 | ... ]      startVpn of the first area of that chunk: a search touches one chunk
 //   gapBound [ 12 |  3 | 90 | ... ]      at least the largest gap (pages) in front of any area of that chunk
 //
 // A gap search skips every chunk whose bound is too small; scanning a chunk without success makes its bound exact, so the
@@ -14,6 +15,9 @@ const CHUNK_MAX = 256;
 /** A chunk this small is joined to a neighbour when both fit comfortably. */
 const CHUNK_LOW = 32;
 
+/** Up to so many entries are moved one by one; splice() makes an array each time. */
+const SHIFT_BY_HAND = 32;
+
 class Chunk {
   readonly areas: Vma[] = [];
   // Small integers in plain arrays: a process has few areas, and typed arrays cost fork more than they save.
@@ -22,10 +26,14 @@ class Chunk {
   /** Free pages in front of each area, less the guard gap of a growing one: may be negative. */
   readonly gaps: number[] = [];
 
-  // Shifted by hand: splice() makes an array each time, and most changes are near the end.
-
   insert(at: number, area: Vma): void {
     const { areas, starts, gaps } = this;
+    if (areas.length - at > SHIFT_BY_HAND) {
+      areas.splice(at, 0, area);
+      starts.splice(at, 0, area.startVpn);
+      gaps.splice(at, 0, 0);
+      return;
+    }
     for (let i = areas.length; i > at; i--) {
       areas[i] = areas[i - 1];
       starts[i] = starts[i - 1];
@@ -38,6 +46,12 @@ class Chunk {
 
   remove(at: number): void {
     const { areas, starts, gaps } = this;
+    if (areas.length - at > SHIFT_BY_HAND) {
+      areas.splice(at, 1);
+      starts.splice(at, 1);
+      gaps.splice(at, 1);
+      return;
+    }
     for (let i = at + 1; i < areas.length; i++) {
       areas[i - 1] = areas[i];
       starts[i - 1] = starts[i];
@@ -64,6 +78,7 @@ class Chunk {
 
 export class VmaList {
   private chunks: Chunk[] = [];
+  private readonly firsts: number[] = [];
   private readonly gapBound: number[] = [];
   private count = 0;
   private head: Vma | null = null;
@@ -144,6 +159,7 @@ export class VmaList {
     this.locate(area.startVpn);
     if (this.chunks.length === 0) {
       this.chunks.push(new Chunk());
+      this.firsts[0] = area.startVpn;
       this.gapBound[0] = 0;
     }
     let ci = Math.max(this.chunkIndex, 0);
@@ -162,6 +178,7 @@ export class VmaList {
     assert(before === null || before.endVpn <= area.startVpn, "areas are disjoint");
     assert(after === null || area.endVpn <= after.startVpn, "areas are disjoint");
     chunk.insert(at, area);
+    if (at === 0) this.firsts[ci] = area.startVpn;
     area.prev = before;
     area.next = after;
     if (before !== null) before.next = area;
@@ -185,6 +202,7 @@ export class VmaList {
     const ci = this.chunkIndex;
     const chunk = this.chunks[ci];
     chunk.remove(this.areaIndex);
+    if (this.areaIndex === 0 && chunk.areas.length > 0) this.firsts[ci] = chunk.starts[0];
     const { prev, next } = area;
     if (prev !== null) prev.next = next;
     else this.head = next;
@@ -210,6 +228,7 @@ export class VmaList {
     area.endVpn = endVpn;
     if (startVpn !== area.startVpn) {
       this.chunks[chunkIndex].starts[areaIndex] = startVpn;
+      if (areaIndex === 0) this.firsts[chunkIndex] = startVpn;
       area.startVpn = startVpn;
       this.noteGap(chunkIndex, areaIndex);
     }
@@ -228,8 +247,9 @@ export class VmaList {
     if (highest === null) return -1;
     let from = this.areaIndex;
     for (let ci = this.chunkIndex; ci >= 0; ci--) {
-      const { areas, gaps, starts } = this.chunks[ci];
+      // Most chunks are passed without a look at them.
       if (this.gapBound[ci] >= pages) {
+        const { areas, gaps } = this.chunks[ci];
         for (let i = from >= 0 ? from : areas.length - 1; i >= 0; i--) {
           if (gaps[i] < pages) continue;
           gapEnd = Math.min(areas[i].guardedStartVpn, top);
@@ -238,7 +258,6 @@ export class VmaList {
         }
         this.tightenBound(ci);
       }
-      if (starts[0] <= lowVpn) return -1;
       from = -1;
     }
     return -1;
@@ -270,6 +289,7 @@ export class VmaList {
     for (let ci = 0; ci < this.chunks.length; ci++) {
       const { areas, starts, gaps } = this.chunks[ci];
       assert(areas.length > 0 && areas.length <= CHUNK_MAX, "chunk sizes");
+      assert(this.firsts[ci] === starts[0], "the first area of each chunk is known");
       for (let i = 0; i < areas.length; i++) {
         const area: Vma = areas[i];
         assert(starts[i] === area.startVpn && area.startVpn < area.endVpn, "(I1) starts agree, areas are not empty");
@@ -286,12 +306,12 @@ export class VmaList {
 
   /** Sets chunkIndex and areaIndex to the last area that starts at or below vpn; chunkIndex -1: none. */
   private locate(vpn: number): void {
-    const { chunks } = this;
+    const { chunks, firsts } = this;
     let low = 0;
     let high = chunks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (chunks[middle].starts[0] <= vpn) low = middle + 1;
+      if (firsts[middle] <= vpn) low = middle + 1;
       else high = middle;
     }
     this.chunkIndex = low - 1;
@@ -343,6 +363,7 @@ export class VmaList {
     upper.starts.push(...chunk.starts.splice(keep));
     upper.gaps.push(...chunk.gaps.splice(keep));
     chunks.splice(ci + 1, 0, upper);
+    this.firsts.splice(ci + 1, 0, upper.starts[0]);
     this.gapBound.splice(ci + 1, 0, this.gapBound[ci]);
   }
 
@@ -360,6 +381,7 @@ export class VmaList {
       gapBound[ci - 1] = Math.max(gapBound[ci - 1], gapBound[ci]);
     }
     gapBound.splice(ci, 1);
+    this.firsts.splice(ci, 1);
     chunks.splice(ci, 1);
   }
 }
