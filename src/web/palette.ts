@@ -34,7 +34,7 @@ const PAGES: Record<Theme, Record<PageClass, string>> = {
 const FRAMES: Record<Theme, Record<(typeof FRAME_CLASSES)[number]["name"], string>> = {
   light: {
     free: "#e9ecef",
-    reserved: "#868e96",
+    reserved: "#495057",
     "page-table": "#d55e00",
     zero: "#f0e442",
     anonymous: "#0072b2",
