@@ -10,7 +10,7 @@ export interface MachineHost {
   entropy(bytes: Uint8Array): void;
   /** The folder of that name for the guest's file system. Throws HostError with one clear line when it cannot be used. */
   openFolder(path: string): HostFiles;
-  openSwap(sizeBytes: number, path: string | null): SwapDevice & { close?(): void };
+  openSwap(sizeBytes: number, path: string | null): HostSwap;
   /** Compiles the hart's code (HartOptions.compileModule). */
   readonly compileModule?: CompileModule;
   /** Lets the event loop run: input arrives, timers fire. */
@@ -18,6 +18,12 @@ export interface MachineHost {
   /** Resolves after about this time, or at once when wakeUp() is called. */
   sleep(milliseconds: number): Promise<void>;
   wakeUp(): void;
+}
+
+export interface HostSwap extends SwapDevice {
+  close?(): void;
+  /** Why its contents cannot be moved into memory, which going back to an earlier moment needs: one line. */
+  readonly rewindRefusal?: string;
 }
 
 /** A user's mistake or a host's refusal, said in one line. */

@@ -2,7 +2,7 @@
 
 export * from "./control/index.ts";
 export type { MountRequest } from "./file-systems.ts";
-export { HostError, type MachineHost } from "./host.ts";
+export { HostError, type HostSwap, type MachineHost } from "./host.ts";
 export * from "./inspect/index.ts";
 export { type Completion, Machine, type MachineOptions, MachineProcess, type SpawnRequest } from "./machine.ts";
 export {

@@ -32,7 +32,7 @@ import {
   mountFileSystems,
   namedInterpreter,
 } from "./file-systems.ts";
-import { HostError, type MachineHost } from "./host.ts";
+import { HostError, type HostSwap, type MachineHost } from "./host.ts";
 import type { AreaInfo } from "./inspect/areas.ts";
 import { EventHub, type MachineEvents, type MachineEventType } from "./inspect/events.ts";
 import type { FrameView } from "./inspect/frames.ts";
@@ -100,7 +100,7 @@ const MAX_SLEEP_MS = 60_000;
 export class Machine implements Controllable {
   readonly host: MachineHost;
   readonly kernel: Kernel;
-  private readonly swap: { close?(): void } | null;
+  private readonly swap: HostSwap | null;
   readonly swapDevice: ReportingSwap | null;
   private looping: Promise<void> | null = null;
   /** Running programs that the machine's user started, by pid, and all that were started. */
@@ -192,6 +192,7 @@ export class Machine implements Controllable {
     if (options.writable) return "what is written to the root folder itself cannot be taken back";
     const mount = options.mounts?.find((request) => !request.readOnly);
     if (mount) return `what is written to the mounted folder ${mount.host} cannot be taken back; mount it read-only`;
+    if (this.swap?.rewindRefusal !== undefined) return this.swap.rewindRefusal;
     if (options.onReference) return "page references are being recorded";
     return null;
   }

@@ -1,6 +1,6 @@
 // A browser's worker as the place where machines run: clock, random numbers, the event loop, and folders that are trees in memory.
 import type { HostFiles } from "../../kernel/vfs/host-files.ts";
-import { HostError, type MachineHost } from "../../machine/index.ts";
+import { HostError, type HostSwap, type MachineHost } from "../../machine/index.ts";
 import type { SwapDevice } from "../../mm/contracts.ts";
 
 const PAGE_SIZE = 4096;
@@ -17,14 +17,16 @@ export class BrowserHost implements MachineHost {
     },
   };
   private readonly folders: ReadonlyMap<string, HostFiles>;
+  private readonly swap: HostSwap | null;
   private readonly channel = new MessageChannel();
   private breathing: (() => void)[] = [];
   private sleeper: (() => void) | null = null;
   private woken = false;
 
-  /** Folders by the name under which MachineOptions asks for them. */
-  constructor(folders: ReadonlyMap<string, HostFiles>) {
+  /** Folders by the name under which MachineOptions asks for them; a swap device that was opened before, or null: in memory. */
+  constructor(folders: ReadonlyMap<string, HostFiles>, swap: HostSwap | null) {
     this.folders = folders;
+    this.swap = swap;
     this.channel.port1.onmessage = () => {
       for (const go of this.breathing.splice(0)) go();
     };
@@ -41,8 +43,8 @@ export class BrowserHost implements MachineHost {
     return files;
   }
 
-  openSwap(sizeBytes: number): SwapDevice {
-    return new SwapInMemory(Math.floor(sizeBytes / PAGE_SIZE));
+  openSwap(sizeBytes: number): HostSwap {
+    return this.swap ?? new SwapInMemory(Math.floor(sizeBytes / PAGE_SIZE));
   }
 
   /** A task of its own, without the delay that browsers give to timers. */
