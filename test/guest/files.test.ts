@@ -158,4 +158,19 @@ describe.skipIf(announceSkip(!hasCompiler, "the file programs need riscv64-linux
       rmSync(folder, { recursive: true, force: true });
     }
   });
+
+  test.each(["/tmp", "/dev/shm", "/mnt"])(
+    "of large files and folders, and of many processes, do so in %s",
+    async (cwd) => {
+      const elf = scratch.compile("large", ["test/guest/files/large.c"], ["-O1", "-static", "-w"]);
+      const folder = mkdtempSync(join(tmpdir(), "faultline-mount-"));
+      try {
+        const { stdout } = await runElf(elf, [], { mounts: [{ host: folder, guest: "/mnt" }] }, { cwd });
+        expect(stdout).toBe(readFileSync("test/guest/files/large.expected.txt", "utf8"));
+        expect(readdirSync(folder)).toEqual([]);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  );
 });

@@ -218,6 +218,7 @@ export class BaseInode extends Inode {
   }
 
   override get blocks(): number {
+    if (!this.fs.shared && this.fs.dirty.has(this)) this.takeBlocks();
     // Dirty pages will take room, as with delayed allocation: but a sparse file must not look full.
     const unwritten = (this.data?.dirtyPageCount ?? 0) * (PAGE_SIZE / 512);
     if (unwritten === 0) return this.statBlocks;

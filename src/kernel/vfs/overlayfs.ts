@@ -123,9 +123,13 @@ export class OverlayInode extends TreeInode {
   }
 
   override get blocks(): number {
-    const pages = this.backing?.changedPages ?? 0;
-    if (this.lower !== null && pages === 0 && this.sizeBytes === this.lowerSize) return this.lowerBlocks;
-    return this.isRegular ? Math.ceil(this.sizeBytes / PAGE_SIZE) * (PAGE_SIZE / 512) : 0;
+    const { backing, loadedObject } = this;
+    const changed = backing === null ? 0 : backing.changedPages + (loadedObject?.dirtyPageCount ?? 0);
+    if (this.lower !== null && changed === 0 && this.sizeBytes === this.lowerSize) return this.lowerBlocks;
+    if (!this.isRegular) return 0;
+    // What is dirty and stored already counts twice, but never more than all: a sparse file does not look full, nor a full one empty.
+    const kept = this.lower === null ? 0 : this.lowerBlocks;
+    return Math.min(Math.ceil(this.sizeBytes / PAGE_SIZE), Math.ceil(kept / 8) + changed) * (PAGE_SIZE / 512);
   }
 
   /** Errors of permission on the host come at open, not at the first page fault. */
