@@ -296,7 +296,10 @@ export class Hart {
   }
 
   private newDecodePage(pfn: number): number {
-    if (this.pool.mayBeWritten(pfn)) this.tlb.forgetFrame(pfn, "write");
+    if (this.pool.mayBeWritten(pfn)) {
+      this.tlb.forgetFrame(pfn, "write");
+      this.tlb.noteWritten(pfn);
+    }
     return this.pool.create(pfn, this.forgetFetch);
   }
 

@@ -3,6 +3,7 @@ import {
   BANK_BYTES,
   BANK_POINTER,
   BANKS,
+  CODE_MAP,
   DATA_ENTRIES,
   FETCH_ENTRIES,
   TLB,
@@ -10,6 +11,7 @@ import {
   TLB_FETCH,
   TLB_READ,
   TLB_WRITE,
+  WRITE_CACHED,
 } from "./layout.ts";
 
 const ENTRY_WORDS = TLB_ENTRY_BYTES / 4;
@@ -29,6 +31,8 @@ export class HartTlb {
   private readonly spaceOf = new Int32Array(BANKS).fill(-1);
   private readonly lastUse = new Float64Array(BANKS);
   private useClock = 0;
+  /** Frames that may have been written since forgetWritten(), 1 each; null: nobody wants to know. */
+  private written: Uint8Array | null = null;
 
   constructor(words: Int32Array, hasCode: (pfn: number) => boolean, dropCode: (pfn: number) => void) {
     this.words = words;
@@ -88,7 +92,41 @@ export class HartTlb {
     this.words[BANK_POINTER / 4] = TLB;
   }
 
+  /** From now on it is known which frames were written. */
+  trackWrites(frameCount: number): void {
+    this.written = new Uint8Array(frameCount).fill(1);
+  }
+
+  noteWritten(pfn: number): void {
+    if (this.written !== null) this.written[pfn] = 1;
+  }
+
+  /**
+   * Frames that instructions or the kernel may have written since forgetWritten(), 1 each. Page tables are not among them: their
+   * entries change without a word. Precondition: trackWrites().
+   */
+  writtenFrames(): Uint8Array {
+    const written = this.written as Uint8Array;
+    const { words } = this;
+    for (let pfn = 0; pfn < written.length; pfn++)
+      if ((words[CODE_MAP / 4 + pfn] & WRITE_CACHED) !== 0) written[pfn] = 1;
+    return written;
+  }
+
+  /** No frame counts as written now: the next store to each is noticed, as none has an entry in a write table. */
+  forgetWritten(): void {
+    const written = this.written as Uint8Array;
+    const { words } = this;
+    for (let pfn = 0; pfn < written.length; pfn++) words[CODE_MAP / 4 + pfn] &= ~WRITE_CACHED;
+    written.fill(0);
+    for (let bank = 0; bank < BANKS; bank++) {
+      const first = (TLB + bank * BANK_BYTES + TLB_WRITE) / 4;
+      words.fill(-1, first, first + DATA_ENTRIES * ENTRY_WORDS);
+    }
+  }
+
   frameChanged(pfn: number): void {
+    if (this.written !== null) this.written[pfn] = 1;
     if (this.hasCode(pfn)) this.dropCode(pfn);
   }
 

@@ -47,6 +47,8 @@ export interface Controllable {
 export interface ControlOptions {
   /** Host memory for going back, in bytes (default 768 MiB): the less, the longer steps into the far past take. */
   historyBytes?: number;
+  /** For tests: check at every kept state that no write to memory went unnoticed. */
+  verifies?: boolean;
 }
 
 /** What the loop of a machine is told: as Kernel.step(), or that there is nothing to do before the user says so. */
@@ -90,7 +92,7 @@ export class RunControl {
     this.conductor.onFault = (record) => this.keepFault(record);
     this.travel =
       machine.rewindRefusal === null
-        ? new TimeTravel(machine, this.conductor, options.historyBytes ?? HISTORY_BYTES)
+        ? new TimeTravel(machine, this.conductor, options.historyBytes ?? HISTORY_BYTES, options.verifies ?? false)
         : null;
     this.stopEvent = this.describe({ reason: "start", task: null, fault: null });
   }

@@ -22,7 +22,7 @@ export class TimeTravel {
   private readonly conductor: Conductor;
   private abandoned = false;
 
-  constructor(machine: Controllable, conductor: Conductor, historyBytes: number) {
+  constructor(machine: Controllable, conductor: Conductor, historyBytes: number, verifies: boolean) {
     this.machine = machine;
     this.kernel = machine.kernel;
     this.conductor = conductor;
@@ -30,7 +30,7 @@ export class TimeTravel {
     for (const folder of machine.folders) listWhole(folder);
     const swap = machine.swapDevice === null ? null : swapToMemory(machine.kernel, machine.swapDevice);
     const scope = new GuestState(machine.kernel, machine.folders);
-    const snapshots = new Snapshots(machine.kernel, [machine.kernel, machine.guestLinks], scope, swap);
+    const snapshots = new Snapshots(machine.kernel, [machine.kernel, machine.guestLinks], scope, swap, verifies);
     const now = () => machine.host.clock.monotonicNs() / 1e6;
     this.timeline = new Timeline(machine.kernel, snapshots, { memoryBytes: historyBytes, now });
   }

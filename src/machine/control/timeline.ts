@@ -18,8 +18,8 @@ interface Input {
 }
 
 /** A snapshot is taken when the run since the last one took so long; and no more than this part of the time is spent on them. */
-const SNAPSHOT_INTERVAL_MS = 80;
-const MOST_OF_TIME = 0.1;
+const SNAPSHOT_INTERVAL_MS = 120;
+const MOST_OF_TIME = 0.05;
 /** Sizes are counted anew after so many snapshots. */
 const COUNT_EVERY = 16;
 
