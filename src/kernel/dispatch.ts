@@ -2,6 +2,8 @@
 import { EINTR, ENOSYS } from "../abi/errno.ts";
 import { SIGKILL } from "../abi/signal.ts";
 import { SYSCALL_NUMBERS, type SyscallName } from "../abi/syscall-numbers.ts";
+import { UserfaultPending } from "../mm/userfault.ts";
+import type { UserfaultFile } from "./ipc/userfaultfd.ts";
 import type { Kernel } from "./kernel.ts";
 import { LinuxError } from "./linux-error.ts";
 import { restartWithoutSignal, restoreMaskAfter } from "./signals/deliver.ts";
@@ -89,12 +91,16 @@ function runHandler(k: Kernel, t: Task): void {
   // Faults on the way (copies to and from the caller's buffers, populate) are the task's too, as in mm_account_fault().
   const { faults } = t.space;
   const { minor, major } = faults;
+  k.mm.mayWaitForUserfault = t.space.hasUserfault;
   try {
     result = handler(k, t, args[0], args[1], args[2], args[3], args[4], args[5]);
   } catch (error) {
-    if (!(error instanceof LinuxError)) throw error;
-    result = -error.errno;
+    if (error instanceof UserfaultPending) {
+      result = (error.context as UserfaultFile).await(t, error.address, error.access, error.isMinor);
+    } else if (error instanceof LinuxError) result = -error.errno;
+    else throw error;
   }
+  k.mm.mayWaitForUserfault = false;
   t.minorFaults += faults.minor - minor;
   t.majorFaults += faults.major - major;
   if (result !== BLOCKED) finish(k, t, result);

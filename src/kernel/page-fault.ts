@@ -10,7 +10,9 @@ import {
   FAULT_OUT_OF_MEMORY,
   FAULT_SEGV_ACCERR,
   FAULT_SEGV_MAPERR,
+  FAULT_USERFAULT,
 } from "../mm/contracts.ts";
+import { UserfaultFile } from "./ipc/userfaultfd.ts";
 import type { Kernel } from "./kernel.ts";
 import { outOfMemoryInFault } from "./oom.ts";
 import { forceFault } from "./signals/send.ts";
@@ -40,10 +42,24 @@ export function handlePageFault(k: Kernel, t: Task, low: number, high: number, a
     case FAULT_IO_ERROR:
       forceFault(k, t, SIGBUS, BUS_ADRERR, low, high);
       return;
+    case FAULT_USERFAULT:
+      waitForUserfault(k, t, address, access);
+      return;
     case FAULT_OUT_OF_MEMORY:
       outOfMemoryInFault(k, t);
       return;
     default:
       forceFault(k, t, SIGSEGV, SEGV_MAPERR, low, high);
   }
+}
+
+/** The task sleeps until its userfaultfd wakes it, and then runs the instruction again; or SIGBUS, if that was agreed on. */
+function waitForUserfault(k: Kernel, t: Task, address: number, access: Access): void {
+  const context = t.space.areas.find(address)?.userfault;
+  if (!(context instanceof UserfaultFile) || context.raisesSigbus) {
+    forceFault(k, t, SIGBUS, BUS_ADRERR, (address % 2 ** 32) | 0, Math.floor(address / 2 ** 32));
+    return;
+  }
+  context.await(t, address, access, k.mm.userfaultIsMinor);
+  t.park();
 }

@@ -89,6 +89,8 @@ export class Task {
   restart: RestartBlock | null = null;
 
   // Waiting.
+  /** The fault that a userfaultfd is to serve (ipc/userfaultfd.ts owns the meaning); null once the task goes on. */
+  userfault: unknown = null;
   private waitQueues: readonly WaitQueue[] = NO_QUEUES;
   private waitDeadline = Number.POSITIVE_INFINITY;
   waitInterrupted = -ERESTARTSYS;
@@ -160,6 +162,7 @@ export class Task {
   unpark(): void {
     for (const queue of this.waitQueues) queue.remove(this);
     this.waitQueues = NO_QUEUES;
+    this.userfault = null;
     if (this.waitDeadline !== Number.POSITIVE_INFINITY) this.kernel.timers.remove(this);
     this.waitDeadline = Number.POSITIVE_INFINITY;
   }

@@ -127,6 +127,8 @@ export class AddressSpace {
   maxMapCount = MAX_MAP_COUNT;
   /** Some area was sealed: only then the areas are asked. */
   hasSealed = false;
+  /** Some area was given to a userfaultfd. */
+  hasUserfault = false;
   /** False once the space has been torn down. */
   alive = true;
   private lastAnonVma = 0;

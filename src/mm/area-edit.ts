@@ -2,6 +2,7 @@
 // tables, limits and accounting are the callers' business.
 import { EINVAL, ENOMEM } from "../abi/errno.ts";
 import type { AddressSpace } from "./address-space.ts";
+import type { UserfaultContext } from "./userfault.ts";
 import {
   type AreaShape,
   anonVmasAgree,
@@ -13,6 +14,9 @@ import {
   Vma,
 } from "./vma.ts";
 
+/** What modifyArea() compares with the neighbours: kept, so that none is made each time. */
+const shape: AreaShape = { flags: 0, object: null, file: null, label: null, anonName: null, anonVma: 0 };
+
 /** __split_vma(): cuts the area at vpn; the lower part stays this record, the upper part is returned. */
 export function splitArea(area: Vma, vpn: number): Vma {
   const { space } = area;
@@ -20,6 +24,7 @@ export function splitArea(area: Vma, vpn: number): Vma {
   upper.anonName = area.anonName;
   upper.anonVma = area.anonVma;
   upper.anonVmaSole = area.anonVmaSole;
+  upper.userfault = area.userfault;
   linkArea(upper);
   space.areas.setRange(area, area.startVpn, vpn);
   space.areas.insert(upper);
@@ -121,8 +126,10 @@ export function modifyArea(
   endVpn: number,
   flags: number,
   anonName: string | null = area.anonName,
+  userfault: UserfaultContext | null = area.userfault,
 ): Vma | number {
   const { space } = area;
+  shape.userfault = userfault;
   const merged = mergeExistingRange(area, firstVpn, endVpn, flags, anonName);
   if (merged !== null) return merged;
   let middle = area;
@@ -138,10 +145,9 @@ export function modifyArea(
   }
   middle.flags = flags;
   middle.anonName = anonName;
+  middle.userfault = userfault;
   return middle;
 }
-
-const shape: AreaShape = { flags: 0, object: null, file: null, label: null, anonName: null, anonVma: 0 };
 
 /** vma_merge_existing_range(); null when nothing could be merged. */
 function mergeExistingRange(

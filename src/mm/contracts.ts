@@ -19,7 +19,9 @@ export const FAULT_BUS_ADRERR = 4;
 export const FAULT_OUT_OF_MEMORY = 5;
 /** The object's readPage failed (I/O error): SIGBUS BUS_ADRERR, as Linux VM_FAULT_SIGBUS. */
 export const FAULT_IO_ERROR = 6;
-export type FaultResult = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+/** A page that a userfaultfd is to provide: nothing was done (mm.userfaultIsMinor tells which kind). */
+export const FAULT_USERFAULT = 7;
+export type FaultResult = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 /** mm -> cpu. Calls must be cheap when the hart holds nothing of that space or frame. */
 export interface TlbFlusher {

@@ -42,6 +42,7 @@ import {
   FAULT_OUT_OF_MEMORY,
   FAULT_SEGV_ACCERR,
   FAULT_SEGV_MAPERR,
+  FAULT_USERFAULT,
   type FaultResult,
   USE_UNMARKED,
   WRITE,
@@ -52,6 +53,7 @@ import type { MemoryObject } from "./memory-object.ts";
 import { lockFrame, unlockFrameIfUnused } from "./mlocked.ts";
 import { leafBits } from "./page-table.ts";
 import * as T from "./tracer.ts";
+import { userfaultAt } from "./userfault.ts";
 import {
   VM_DROPPABLE,
   VM_EXEC,
@@ -60,6 +62,9 @@ import {
   VM_MAYWRITE,
   VM_RAND_READ,
   VM_READ,
+  VM_UFFD,
+  VM_UFFD_MINOR,
+  VM_UFFD_MISSING,
   VM_WRITE,
   type Vma,
 } from "./vma.ts";
@@ -190,6 +195,7 @@ function dispatch(
   if (word === 0) {
     const { object } = area;
     if (object !== null) return objectFault(mm, space, area, object, vpn, access);
+    if ((area.flags & VM_UFFD_MISSING) !== 0) return userfault(mm, false);
     return access === WRITE ? demandZero(mm, space, area, vpn) : mapZeroPage(mm, space, area, vpn);
   }
   if (!present) return swapIn(mm, space, area, vpn, at, word, access);
@@ -248,10 +254,15 @@ function objectFault(
   // Linux prepares for the copy before it knows whether there is a page.
   if (copies && area.anonVma === 0) area.prepareAnonVma();
   // As in Linux the neighbours come first: also a read that then fails, or waits for its own page, maps them.
-  const around = access === WRITE ? 0 : mapAround(mm, space, area, object, vpn, index);
+  const showsAround = access !== WRITE && (area.flags & VM_UFFD_MINOR) === 0;
+  const around = showsAround ? mapAround(mm, space, area, object, vpn, index) : 0;
   if (index * PAGE_SIZE >= object.sizeBytes) {
     if (mm.tracer !== null) mm.tracer.event(T.TRACE_BUS_ERROR, space.id, vpn, 0, access);
     return FAULT_BUS_ADRERR;
+  }
+  if ((area.flags & VM_UFFD) !== 0) {
+    const kind = userfaultAt(area, vpn);
+    if (kind !== null) return userfault(mm, kind === "minor");
   }
   let pfn = object.pages.get(index);
   let waited = false;
@@ -278,6 +289,12 @@ function pageIn(area: Vma, object: MemoryObject, vpn: number, index: number): nu
   return object.loadAround(index, index - (vpn - first), index + (end - vpn));
 }
 
+/** handle_userfault(): somebody else brings the page. */
+function userfault(mm: MemoryManager, isMinor: boolean): FaultResult {
+  mm.userfaultIsMinor = isMinor;
+  return FAULT_USERFAULT;
+}
+
 /** F7, do_cow_fault(). */
 function copyFromObject(
   mm: MemoryManager,
@@ -299,7 +316,7 @@ function copyFromObject(
 }
 
 /** F5, do_read_fault() and do_shared_fault(): the cache frame itself. */
-function mapObjectPage(
+export function mapObjectPage(
   mm: MemoryManager,
   space: AddressSpace,
   area: Vma,

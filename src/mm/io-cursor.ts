@@ -1,6 +1,8 @@
 // Cursors over a caller's buffers, in user memory or in kernel bytes: how file objects move data without knowing whose it is.
 import type { AddressSpace } from "./address-space.ts";
+import { READ, WRITE } from "./contracts.ts";
 import { copyIn, copyOut, readU8 } from "./user-access.ts";
+import { waitForPages } from "./userfault.ts";
 
 export interface IoCursor {
   /** Bytes still to be moved. */
@@ -51,8 +53,14 @@ export class UserCursor implements IoCursor {
     return readU8(this.space, this.vectors[vector].base + done) >= 0;
   }
 
+  /** A call that must wait for pages of its buffers does so before it has moved anything: it is run again from its start. */
+  private waitForBuffers(toUser: boolean): void {
+    for (const { base, length } of this.vectors) waitForPages(this.space, base, length, toUser ? WRITE : READ);
+  }
+
   private move(bytes: Uint8Array, from: number, to: number, toUser: boolean): number {
     let at = from;
+    if (this.vector === 0 && this.done === 0 && this.space.hasUserfault) this.waitForBuffers(toUser);
     while (at < to && this.remaining > 0) {
       const { base, length } = this.vectors[this.vector];
       if (this.done === length) {

@@ -55,6 +55,10 @@ export class MemoryManager {
   readonly tlb: TlbFlusher;
   /** Every living space and object by id. */
   readonly spaces = new Map<number, AddressSpace>();
+  /** Of the last FAULT_USERFAULT: the object has the page, it is only not mapped. */
+  userfaultIsMinor = false;
+  /** A system call is running, which may be run again once a userfaultfd has brought a page. */
+  mayWaitForUserfault = false;
   readonly objects = new Map<number, MemoryObject>();
   /** Hears of every fault, copy, eviction and move; null costs a test per event. */
   tracer: MmTracer | null = null;

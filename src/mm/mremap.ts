@@ -21,6 +21,7 @@ import {
   VM_SEALED,
   VM_SHARED,
   VM_SPECIAL,
+  VM_UFFD,
   type Vma,
 } from "./vma.ts";
 
@@ -108,8 +109,8 @@ function growInPlace(space: AddressSpace, area: Vma, address: number, oldLength:
 }
 
 function shapeOf(area: Vma): AreaShape {
-  const { flags, object, file, label, anonName, anonVma } = area;
-  return { flags, object, file, label, anonName, anonVma };
+  const { flags, object, file, label, anonName, anonVma, userfault } = area;
+  return { flags, object, file, label, anonName, anonVma, userfault };
 }
 
 /** mremap_to(): MREMAP_FIXED and MREMAP_DONTUNMAP. */
@@ -169,7 +170,9 @@ function moveArea(
   const placeless = area.object === null && area.file === null && area.anonVma === 0;
   const pageOffset = placeless ? toVpn : area.pageIndex(fromVpn);
   const sole = area.anonVmaSole;
-  const moved = addArea(space, toVpn, toVpn + newPages, pageOffset, shapeOf(area));
+  // Who is told of missing pages is not told of moves: the moved area is none of its business.
+  const shape = { ...shapeOf(area), flags: vmFlags & ~VM_UFFD, userfault: null };
+  const moved = addArea(space, toVpn, toVpn + newPages, pageOffset, shape);
   if (moved.startVpn === toVpn && moved.endVpn === toVpn + newPages) moved.anonVmaSole = sole;
   const count = moveRange(mm, space, fromVpn, toVpn, oldPages);
   if (count < oldPages) {

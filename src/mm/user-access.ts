@@ -10,16 +10,19 @@ import { EFAULT, ENAMETOOLONG } from "../abi/errno.ts";
 import { holdsFrame, offsetInPage, PAGE_SIZE, PTE_A, PTE_D, pteToPfn, USER_END } from "../arch/sv39.ts";
 import type { Pfn } from "../util/brand.ts";
 import type { AddressSpace, FrameKey } from "./address-space.ts";
-import { FAULT_MAJOR, READ, USE_ACCESSED, WRITE } from "./contracts.ts";
+import { FAULT_MAJOR, FAULT_USERFAULT, READ, USE_ACCESSED, WRITE } from "./contracts.ts";
 import { forceFault, handleFault, unsharePage } from "./fault.ts";
 import { FRAME_ANONYMOUS, FRAME_DIRTY } from "./frame-table.ts";
 import { copyBytes } from "./io-cursor.ts";
+import { waitForPages } from "./userfault.ts";
 import { VM_IO, VM_MAYREAD, VM_MAYWRITE, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from "./vma.ts";
 
 /** The frame behind a user page after faulting it in, or 0 (no frame has number 0): the access fails. */
 function faultIn(space: AddressSpace, vpn: number, write: boolean): number {
   for (;;) {
-    if (handleFault(space.mm, space, vpn * PAGE_SIZE, write ? WRITE : READ) > FAULT_MAJOR) return 0;
+    const result = handleFault(space.mm, space, vpn * PAGE_SIZE, write ? WRITE : READ);
+    if (result === FAULT_USERFAULT) waitForPages(space, vpn * PAGE_SIZE, 1, write ? WRITE : READ);
+    if (result > FAULT_MAJOR) return 0;
     const pfn = space.table.frameFor(vpn, write);
     if (pfn !== 0) return pfn;
   }

@@ -10,6 +10,7 @@ import { PAGE_SIZE } from "../arch/sv39.ts";
 import type { AddressSpace } from "./address-space.ts";
 import type { AreaFile } from "./contracts.ts";
 import type { MemoryObject } from "./memory-object.ts";
+import type { UserfaultContext } from "./userfault.ts";
 
 // Bit values of include/linux/mm.h, so that VM_READ..VM_EXEC equal PROT_READ..PROT_EXEC and VM_MAY* is VM_* << 4.
 export const VM_NONE = 0;
@@ -22,7 +23,10 @@ export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
 export const VM_GROWSDOWN = 0x100;
+export const VM_UFFD_MISSING = 0x200;
 export const VM_PFNMAP = 0x400;
+/** Bit 38 in Linux. */
+export const VM_UFFD_MINOR = 0x800;
 export const VM_LOCKED = 0x2000;
 export const VM_IO = 0x4000;
 export const VM_SEQ_READ = 0x8000;
@@ -41,6 +45,7 @@ export const VM_HUGEPAGE = 0x20000000;
 export const VM_NOHUGEPAGE = 0x40000000;
 export const VM_MERGEABLE = 0x80000000 | 0;
 
+export const VM_UFFD = VM_UFFD_MISSING | VM_UFFD_MINOR;
 export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
 export const VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT;
 /** Areas that never merge, are never locked and never grow. */
@@ -60,6 +65,7 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_MAYEXEC, "me"],
   [VM_MAYSHARE, "ms"],
   [VM_GROWSDOWN, "gd"],
+  [VM_UFFD_MISSING, "um"],
   [VM_PFNMAP, "pf"],
   [VM_LOCKED, "lo"],
   [VM_IO, "io"],
@@ -75,6 +81,7 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_HUGEPAGE, "hg"],
   [VM_NOHUGEPAGE, "nh"],
   [VM_MERGEABLE, "mg"],
+  [VM_UFFD_MINOR, "ui"],
   [VM_DROPPABLE, "dp"],
   [VM_SEALED, "sl"],
 ];
@@ -113,6 +120,8 @@ export class Vma {
   anonVma = 0;
   /** anon_vma_chain has exactly one link: true unless the area came through a fork with private pages. */
   anonVmaSole = true;
+  /** Who is told of missing pages (vm_userfaultfd_ctx). */
+  userfault: UserfaultContext | null = null;
   /** Neighbours in address order, kept by VmaList. */
   next: Vma | null = null;
   prev: Vma | null = null;
@@ -197,7 +206,7 @@ export class Vma {
 
   /** vm_area_dup() and anon_vma_fork(): the area as a forked child has it, linked to object and file, not yet in a list. */
   copyFor(child: AddressSpace): Vma {
-    const flags = this.flags & ~VM_LOCKED_MASK;
+    const flags = this.flags & ~(VM_LOCKED_MASK | VM_UFFD);
     const copy = new Vma(child, this.startVpn, this.endVpn, flags, this.object, this.file, this.pageOffset, this.label);
     copy.anonName = this.anonName;
     if (this.anonVma !== 0 && (flags & VM_WIPEONFORK) === 0) {
@@ -239,6 +248,7 @@ export interface AreaShape {
   label: string | null;
   anonName: string | null;
   anonVma: number;
+  userfault?: UserfaultContext | null;
 }
 
 /** is_mergeable_vma(): everything but position and private pages agrees. */
@@ -248,7 +258,8 @@ function sameKind(shape: AreaShape, area: Vma): boolean {
     area.file === shape.file &&
     area.object === shape.object &&
     area.anonName === shape.anonName &&
-    area.label === shape.label
+    area.label === shape.label &&
+    area.userfault === (shape.userfault ?? null)
   );
 }
 

@@ -286,6 +286,7 @@ function outcome(record: FaultRecord): string {
   if (row === 12) return "The page table permits the access: only the TLB had an old translation, which was flushed.";
   if (result === "minor") return `A minor fault: nothing had to be read from a device; ${totals}.`;
   if (result === "major") return `A major fault: it had to wait for a device; ${totals}.`;
+  if (result === "userfault") return "The thread sleeps until the reader of a userfaultfd has brought the page.";
   if (result === "out-of-memory") return "No frame could be had: the out-of-memory killer ends a process.";
   return record.syscall === null
     ? `The process gets ${SIGNALS[result]}.`

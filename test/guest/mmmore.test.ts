@@ -27,7 +27,7 @@ describe.skipIf(skip)("a random walk over memory", () => {
   test("answers alike when memory is too small for it", () => walk("p", { memory: "2M", swap: "64M" }));
 });
 
-const PROGRAMS = ["areas", "pages", "faults", "objects", "core"];
+const PROGRAMS = ["areas", "pages", "faults", "objects", "core", "uffd"];
 
 describe.skipIf(skip)("checks beyond mmdiff", () => {
   for (const name of PROGRAMS) {

@@ -3,8 +3,9 @@ import { EFAULT, EINVAL, ENOSYS, ENOTDIR, EPERM } from "../../abi/errno.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDWR } from "../../abi/fcntl.ts";
 import * as C from "../../abi/ipc.ts";
 import { SIGSET_BYTES } from "../../abi/signal.ts";
+import { UFFD_USER_MODE_ONLY } from "../../abi/userfaultfd.ts";
 import { decodeUtf8 } from "../../util/utf8.ts";
-import { CAP_SYS_TTY_CONFIG, capable } from "../credentials.ts";
+import { CAP_SYS_PTRACE, CAP_SYS_TTY_CONFIG, capable } from "../credentials.ts";
 import { EventFile } from "../ipc/eventfd.ts";
 import { InotifyFile } from "../ipc/inotify.ts";
 import { MemfdFile, MemfdInode } from "../ipc/memfd.ts";
@@ -12,6 +13,7 @@ import { createPipe } from "../ipc/pipe.ts";
 import { SignalFile } from "../ipc/signalfd.ts";
 import * as TFD from "../ipc/timerfd.ts";
 import { fetchBytes, fetchString, get64, setTimespec, storeBytes, timespecNs, viewOf } from "../ipc/user-memory.ts";
+import { UserfaultFile } from "../ipc/userfaultfd.ts";
 import type { Kernel } from "../kernel.ts";
 import { errno } from "../linux-error.ts";
 import { SigSet } from "../signals/sigset.ts";
@@ -137,6 +139,16 @@ export const ipcFileSyscalls = defineSyscalls({
     run: (k, t, initial, flags) => {
       if ((flags & ~(C.EFD_SEMAPHORE | C.EFD_CLOEXEC | C.EFD_NONBLOCK)) !== 0) return -EINVAL;
       return t.files.install(new EventFile(k, initial, flags), { cloexec: (flags & C.EFD_CLOEXEC) !== 0 });
+    },
+  },
+  userfaultfd: {
+    args: "flags:flags",
+    partly: "no events, write protection, UFFDIO_MOVE, UFFDIO_POISON",
+    run: (k, t, word) => {
+      const flags = word | 0;
+      if ((flags & UFFD_USER_MODE_ONLY) === 0 && !capable(t, CAP_SYS_PTRACE)) return -EPERM;
+      if ((flags & ~(UFFD_USER_MODE_ONLY | O_CLOEXEC | O_NONBLOCK)) !== 0) return -EINVAL;
+      return t.files.install(new UserfaultFile(k, t, flags), { cloexec: (flags & O_CLOEXEC) !== 0 });
     },
   },
   signalfd4: {

@@ -40,6 +40,7 @@ export const FAULT_RESULTS = [
   "bus-adrerr",
   "out-of-memory",
   "io-error",
+  "userfault",
 ] as const;
 
 export interface VictimRecord {
@@ -58,7 +59,7 @@ export interface VictimRecord {
 export interface FaultRecord {
   /** Row of the fault table, 1..12; 0: out of memory or the device failed before a row was complete. */
   row: number;
-  kind: FaultKind | "out-of-memory" | "io-error";
+  kind: FaultKind | "out-of-memory" | "io-error" | "userfault";
   result: (typeof FAULT_RESULTS)[number];
   instructions: number;
   pid: number;
@@ -197,7 +198,7 @@ export class FaultRecorder implements FaultWatcher, MmTracer {
     const grown = begun.area === null && area !== null ? Math.max(0, (begun.areaStart - area.start) / PAGE_SIZE) : 0;
     return {
       row,
-      kind: row !== 0 ? (FAULT_KINDS[row] as FaultKind) : result === 5 ? "out-of-memory" : "io-error",
+      kind: row !== 0 ? (FAULT_KINDS[row] as FaultKind) : kindOfRefusal(result),
       result: FAULT_RESULTS[result],
       instructions: kernel.hart.instructions,
       pid: task?.process.pid ?? 0,
@@ -328,6 +329,11 @@ function describe(space: AddressSpace, area: Vma): NonNullable<FaultRecord["area
 }
 
 /** Faults outside user space, which mm never sees, and those that a device ended. */
+function kindOfRefusal(result: FaultResult): "out-of-memory" | "io-error" | "userfault" {
+  if (result === 5) return "out-of-memory";
+  return result === 7 ? "userfault" : "io-error";
+}
+
 function rowOfRefusal(result: FaultResult): number {
   if (result === 2) return T.TRACE_SEGV_MAPERR;
   if (result === 3) return T.TRACE_SEGV_ACCERR;
