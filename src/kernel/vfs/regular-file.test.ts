@@ -47,11 +47,7 @@ describe.each(roots)("files on %s", (_name, makeRoot) => {
     expect(kit.cat("/f")).toBe("01234567AB");
     expect(kit.call("read", fd, 0, 1)).toBe(-E.EFAULT);
     expect(kit.call("write", fd, 0, 1)).toBe(-E.EFAULT);
-<<<<<<< HEAD
     expect(kit.call("read", fd, DATA, -1)).toBe(-E.EFAULT); // access_ok() comes first
-=======
-    expect(kit.call("read", fd, DATA, -1)).toBe(-E.EFAULT);
->>>>>>> 033ec4d (Tests follow: vm.mmap_min_addr, counts beyond LONG_MAX)
   });
 
   it("gathers and scatters", () => {
