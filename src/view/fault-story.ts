@@ -135,8 +135,7 @@ function area(record: FaultRecord): string {
   const name = found.name === "" ? "" : ` ${found.name}`;
   const text = `${hex(found.start)}-${hex(found.end)} ${found.permissions}${name}`;
   if (grownPages > 0) {
-    const pages = grownPages === 1 ? "one page" : `${grownPages} pages`;
-    return `The address lay below the stack, which may grow: its area now reaches ${pages} further down, to ${hex(found.start)}. It is ${text}.`;
+    return `The address lay below the stack, which may grow: its area now reaches ${pages(grownPages)} further down, to ${hex(found.start)}. It is ${text}.`;
   }
   if (record.row === 2) return `Area ${text} contains the address, but does not permit ${NOUNS[record.access]}.`;
   const kind = found.permissions[3] === "s" ? "shared" : "private";
@@ -205,20 +204,24 @@ function frame(record: FaultRecord): string {
   }
 }
 
+const pages = (count: number) => (count === 1 ? "one page" : `${count} pages`);
+
+function along({ readAlong }: FaultRecord): string {
+  return readAlong === 0 ? "" : ` Neighbours in the file were read with it (read-ahead): ${pages(readAlong)}.`;
+}
+
 function contents(record: FaultRecord): string {
   const { row, copiedFrom, slot, waited, object: asked } = record;
-  const read = row === 7 && waited ? `The page was read into frame ${copiedFrom} of the page cache. ` : "";
+  const read =
+    row === 7 && waited ? `The page was read into frame ${copiedFrom} of the page cache.${along(record)} ` : "";
   switch (row) {
     case 4:
       return "It was overwritten with zeros. No data moved between disk and memory.";
-    case 5: {
-      const n = record.neighbours;
-      return n === 0
-        ? ""
-        : `${n} neighbouring page${n === 1 ? "" : "s"}, cached too, ${n === 1 ? "was" : "were"} mapped along.`;
-    }
+    case 5:
+      return record.neighbours === 0 ? "" : `Its cached neighbours were mapped along: ${pages(record.neighbours)}.`;
     case 6:
-      return asked === null ? "" : `The page was read into it, and is in the page cache from now on for everyone.`;
+      if (asked === null) return "";
+      return `The page was read into it, and is in the page cache from now on for everyone.${along(record)}`;
     case 7:
       return `${read}Frame ${copiedFrom} of the page cache was copied: the object stays as it is, the copy belongs to this process.`;
     case 8:

@@ -55,7 +55,7 @@ describe.skipIf(skip)("faults explained", () => {
     const root = mkdtempSync(join(scratch.path, "root-"));
     mkdirSync(join(root, "tmp"));
     copyFileSync(scratch.compile("prog", ["test/control/faults.c"], ["-O1", "-static", "-w"]), join(root, "prog"));
-    writeFileSync(join(root, "data"), Buffer.alloc(3 * 4096 + 100, "x"));
+    for (const name of ["data", "cold"]) writeFileSync(join(root, name), Buffer.alloc(3 * 4096 + 100, "x"));
     const machine = await Machine.create({ memory: "8M", swap: "8M", seed: 3, root });
     const control = machine.control();
     const program = machine.spawn("/prog", [], { stdin: null });
@@ -148,6 +148,9 @@ describe.skipIf(skip)("faults explained", () => {
     expect(of("row5").object).toMatchObject({ pageIndex: 2, wasCached: true });
     expect(of("row5").after.pfn).toBe(of("row6").after.pfn);
     expect(story("row5")).toContain("nothing is copied");
+    const { readAlong } = of("row6");
+    const along = `(read-ahead): ${readAlong === 1 ? "one page" : `${readAlong} pages`}.`;
+    expect(story("row6").includes(along)).toBe(readAlong > 0);
     expect(of("row7").copiedFrom).not.toBe(0);
     expect(of("row7").copiedFrom).not.toBe(of("row7").after.pfn);
     expect(story("row7")).toContain("the object stays as it is");

@@ -49,7 +49,8 @@ int main(void) {
   row6(whole + 8192 + 7);
   place again = mmap(0, 5 << 12, PROT_READ, MAP_PRIVATE, fd, 0);
   row5(again + 8192);
-  place mine = mmap(0, 5 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  int cold = open("/cold", O_RDWR);
+  place mine = mmap(0, 5 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE, cold, 0);
   row7(mine + 4096);
   place ours = mmap(0, 5 << 12, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   (void)ours[0];
@@ -69,10 +70,10 @@ int main(void) {
   close(pipe_ends[1]);
   wait(0);
   row8alone(both + 4096);
-  char *cold = anonymous(PROT_READ | PROT_WRITE, 1);
-  cold[0] = 9;
-  madvise(cold, 4096, MADV_PAGEOUT);
-  char c = row10(cold);
+  char *out = anonymous(PROT_READ | PROT_WRITE, 1);
+  out[0] = 9;
+  madvise(out, 4096, MADV_PAGEOUT);
+  char c = row10(out);
   grow();
   printf("%d\n", c);
   return 0;

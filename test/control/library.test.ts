@@ -174,6 +174,22 @@ describe.skipIf(skip)("with a program that has symbols", () => {
     expect(screen).toBe("1: first\n2: another\n");
   });
 
+  test("what was typed at the latest moment is not lost by going back and coming again", async () => {
+    const machine = await make({ root });
+    const control = machine.control();
+    const program = machine.spawn("/prog");
+    await control.stepSyscall("read");
+    await control.stepInstruction();
+    const latest = control.instructions;
+    program.write("one\n");
+    await control.stepBack();
+    expect((await control.seek(latest)).instructions).toBe(latest);
+    program.write("two\n");
+    program.end();
+    expect((await control.run()).reason).toBe("finished");
+    expect((await program.wait()).stdout).toBe("1: one\ntwo\n");
+  });
+
   test("a program that was started in a future that is gone says so", async () => {
     const machine = await make({ root });
     const control = machine.control();

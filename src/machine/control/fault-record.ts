@@ -92,6 +92,8 @@ export interface FaultRecord {
   slot: number;
   /** The page came from a device: file or swap. */
   waited: boolean;
+  /** Pages of the file that were read along with it. */
+  readAlong: number;
   /** Cached neighbours mapped along. */
   neighbours: number;
   victims: VictimRecord[];
@@ -125,6 +127,7 @@ export class FaultRecorder implements FaultWatcher, MmTracer {
   private copiedFrom = 0;
   private slot = 0;
   private fromDevice = false;
+  private pagesRead = 0;
   private cacheHit = false;
   private neighbours = 0;
   private readonly evicted: { code: number; vpn: number; pfn: number; detail: number }[] = [];
@@ -155,14 +158,17 @@ export class FaultRecorder implements FaultWatcher, MmTracer {
       areaStart: area?.start ?? space.areas.findAtOrAbove(address)?.start ?? 0,
       wasCached: entry > 0,
     };
-    this.row = this.copiedFrom = this.slot = this.neighbours = 0;
+    this.row = this.copiedFrom = this.slot = this.neighbours = this.pagesRead = 0;
     this.fromDevice = this.cacheHit = false;
     this.evicted.length = 0;
   }
 
   event(code: number, spaceId: number, vpn: number, pfn: number, detail: number): void {
     if (this.begun === null) return;
-    if (code === T.TRACE_PAGE_IN && spaceId === 0) this.fromDevice = true;
+    if (code === T.TRACE_PAGE_IN && spaceId === 0) {
+      this.fromDevice = true;
+      this.pagesRead++;
+    }
     if (code >= T.TRACE_DROP_CLEAN && code <= T.TRACE_DROP_LAZY) {
       this.evicted.push({ code, vpn, pfn, detail });
       return;
@@ -222,6 +228,7 @@ export class FaultRecorder implements FaultWatcher, MmTracer {
       copiedFrom: this.copiedFrom,
       slot: this.slot,
       waited: this.fromDevice,
+      readAlong: Math.max(0, this.pagesRead - 1),
       neighbours: this.neighbours,
       victims: this.victims(),
       counters: { ...space.faults },

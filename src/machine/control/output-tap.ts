@@ -1,15 +1,11 @@
 // Stands between the guest's output and its taker: counts what the guest produced, so that a run that is repeated delivers nothing
-// twice, and keeps what was said when, so that a terminal can be shown as it was at any moment.
+// twice, and keeps the latest part of it, so that a terminal can be shown as it was at any moment.
 import type { ConsoleHost } from "../../kernel/tty/console.ts";
 import { HOST_FIELDS } from "./guest-state.ts";
 
-interface Chunk {
-  /** Bytes produced before it. */
-  from: number;
-  bytes: Uint8Array;
-}
-
-const TAP_HOST_FIELDS: ReadonlySet<string> = new Set(["host", "delivered", "chunks", "keeps", "first"]);
+const TAP_HOST_FIELDS: ReadonlySet<string> = new Set(["host", "delivered", "kept", "first", "keeps"]);
+/** Bytes kept at most; then the older half is dropped. */
+const MOST_KEPT = 32 << 20;
 
 export class OutputTap implements ConsoleHost {
   readonly [HOST_FIELDS] = TAP_HOST_FIELDS;
@@ -18,16 +14,16 @@ export class OutputTap implements ConsoleHost {
   produced = 0;
   /** Bytes given to the host: goes back only when the guest takes another course. */
   private delivered = 0;
-  private readonly chunks: Chunk[] = [];
-  private keeps = false;
-  /** Bytes produced before keep(). */
+  /** While `keeps`: bytes [first, delivered) of what was written are kept[0, delivered - first). */
+  private kept = new Uint8Array(0);
   private first = 0;
+  private keeps = false;
 
   constructor(host: ConsoleHost) {
     this.host = host;
   }
 
-  /** From now on everything is kept, and taken at once whatever room the host has: a run that is repeated must not depend on it. */
+  /** From now on output is kept, and taken at once whatever room the host has: a run that is repeated must not depend on it. */
   keep(): void {
     if (this.keeps) return;
     this.keeps = true;
@@ -35,37 +31,45 @@ export class OutputTap implements ConsoleHost {
   }
 
   write(bytes: Uint8Array): void {
-    const from = this.produced;
+    const known = this.delivered - this.produced;
     this.produced += bytes.length;
-    const known = this.delivered - from;
     if (known >= bytes.length) return;
     const fresh = known > 0 ? bytes.subarray(known) : bytes;
-    if (this.keeps) this.chunks.push({ from: from + Math.max(0, known), bytes: fresh });
+    if (this.keeps) this.append(fresh);
     this.delivered = this.produced;
     this.host.write(fresh);
+  }
+
+  private append(bytes: Uint8Array): void {
+    let length = this.delivered - this.first;
+    if (length + bytes.length > MOST_KEPT && length > 0) {
+      const dropped = Math.ceil(length / 2);
+      this.kept.copyWithin(0, dropped, length);
+      this.first += dropped;
+      length -= dropped;
+    }
+    if (length + bytes.length > this.kept.length) {
+      const larger = new Uint8Array(Math.max(4096, 2 * (length + bytes.length)));
+      larger.set(this.kept.subarray(0, length));
+      this.kept = larger;
+    }
+    this.kept.set(bytes, length);
   }
 
   room(): number {
     return this.keeps ? Number.POSITIVE_INFINITY : (this.host.room?.() ?? Number.POSITIVE_INFINITY);
   }
 
-  /** What the guest has written up to the present moment, since keep(). */
+  /** What the guest has written up to the present moment, since keep(), as far as it is kept (the latest 16 MiB at least). */
   transcript(): Uint8Array {
-    const { first, produced } = this;
-    const whole = new Uint8Array(Math.max(0, produced - first));
-    for (const { from, bytes } of this.chunks) {
-      if (from < produced) whole.set(bytes.subarray(0, produced - from), from - first);
-    }
-    return whole;
+    return this.kept.slice(0, Math.max(0, Math.min(this.produced, this.delivered) - this.first));
   }
 
   /** From here on things go another way: what was written later never was. */
   forgetFuture(): void {
     if (this.delivered <= this.produced) return;
-    while (this.chunks.length > 0 && this.chunks[this.chunks.length - 1].from >= this.produced) this.chunks.pop();
-    const last = this.chunks[this.chunks.length - 1];
-    if (last !== undefined) last.bytes = last.bytes.subarray(0, this.produced - last.from);
     this.delivered = this.produced;
+    this.first = Math.min(this.first, this.produced);
     this.host.rewound?.(this.produced);
   }
 }

@@ -193,7 +193,10 @@ export class RunControl {
     });
   }
 
-  /** To the first moment at which so many instructions have been retired: back, or on beyond what has been run so far. */
+  /**
+   * To the first moment at which so many instructions have been retired: back, or on beyond what has been run so far. With the count
+   * of the latest moment (history.latest): to that very moment.
+   */
   seek(instructions: number): Promise<StopEvent> {
     natural(instructions, "a count of instructions");
     const travel = this.requireTravel();
@@ -235,6 +238,8 @@ export class RunControl {
     this.operation = null;
     this.conductor.watch(null);
     this.conductor.clearLimit();
+    // What came at the latest moment, when the machine was there before, is there again.
+    if (this.timeline?.isRepeating === false) this.timeline.deliverRecorded();
     const reason = reached.reason === "instructions" ? operation.limitReason : reached.reason;
     this.stopEvent = this.describe({ ...reached, reason });
     for (const input of this.waitingInputs.splice(0)) input();
@@ -267,7 +272,8 @@ export class RunControl {
 
   private async goTo(travel: TimeTravel, operation: Operation, instructions: number): Promise<void> {
     const { first, latest } = travel.timeline;
-    const target = { instructions, turns: 0 };
+    // With the latest count, the latest moment is meant: all that happened there included.
+    const target = instructions === latest.instructions ? latest : { instructions, turns: 0 };
     const isBefore = instructions < first.instructions;
     if (!(await travel.goTo(isBefore ? first : earlier(target, latest)))) {
       this.finish({ reason: "pause", task: null, fault: null });
