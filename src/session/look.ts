@@ -27,7 +27,7 @@ export function lookAt(machine: Machine, control: RunControl, request: LookReque
     stop: control.lastStop,
     history: { first: control.history.first, latest: control.history.latest },
     processes: request.processes ? inspect.processes() : null,
-    frames: request.frames ? frameColumns(machine) : null,
+    frames: request.frames ? frameColumns(machine, request.ownFrames ? alive : null) : null,
     objects: request.objects ? inspect.objects() : null,
     slots: request.swap ? inspect.slots(1, new Uint8Array(figures.swap.highest).fill(SLOT_FREE)) : null,
     areas: alive === null ? null : inspect.maps(alive),
@@ -43,17 +43,19 @@ const KIND_FILE = FRAME_KIND_NAMES.indexOf("file");
 const KIND_SHMEM = FRAME_KIND_NAMES.indexOf("shmem");
 const KIND_TABLE = FRAME_KIND_NAMES.indexOf("page-table");
 
-function frameColumns(machine: Machine): FrameColumns {
+function frameColumns(machine: Machine, pid: number | null): FrameColumns {
   const { count, kind, flags, mapCount, owner } = machine.inspect.frames();
   const marks = new Uint8Array(count);
   const owners = new Int32Array(count);
+  const own = pid === null ? null : machine.inspect.framesOf(pid, new Uint8Array(count));
   for (let pfn = 0; pfn < count; pfn++) {
     const maps = mapCount[pfn];
     marks[pfn] =
       ((flags[pfn] & FRAME_FLAGS.dirty) !== 0 ? 1 : 0) |
       ((flags[pfn] & FRAME_FLAGS.locked) !== 0 ? 2 : 0) |
       (maps > 1 ? 4 : 0) |
-      (maps > 0 ? 8 : 0);
+      (maps > 0 ? 8 : 0) |
+      (own !== null && own[pfn] !== 0 ? 16 : 0);
     const k = kind[pfn];
     if (k === KIND_FILE || k === KIND_SHMEM || k === KIND_TABLE) owners[pfn] = owner[pfn];
   }

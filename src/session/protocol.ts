@@ -9,6 +9,7 @@ import type {
   PageWalk,
   ProcessInfo,
   Registers,
+  SlotPage,
   SymbolAt,
   TlbEntry,
 } from "../machine/inspect/index.ts";
@@ -53,6 +54,8 @@ export interface CellsRequest {
 export interface LookRequest {
   processes: boolean;
   frames: boolean;
+  /** Mark the frames that `pid` uses. */
+  ownFrames: boolean;
   objects: boolean;
   /** Slots of the swap file. */
   swap: boolean;
@@ -67,7 +70,7 @@ export interface LookRequest {
 /** Frames of the whole machine, a byte or word each. */
 export interface FrameColumns {
   kind: Uint8Array;
-  /** 1 dirty, 2 locked, 4 mapped more than once, 8 mapped. */
+  /** 1 dirty, 2 locked, 4 mapped more than once, 8 mapped, 16 used by the process of the look (if `ownFrames`). */
   marks: Uint8Array;
   /** Space (page tables, anonymous frames where it is known) or object (file, shmem) that a frame belongs to. */
   owner: Int32Array;
@@ -98,6 +101,7 @@ export type Question =
   | { ask: "look"; look: LookRequest }
   | { ask: "control"; command: ControlCommand }
   | { ask: "frame"; pfn: number }
+  | { ask: "slot"; slot: number }
   | { ask: "walk"; pid: number; address: number }
   | { ask: "registers"; tid: number }
   | { ask: "faults" }
@@ -108,6 +112,7 @@ export interface Answers {
   look: Look;
   control: null;
   frame: FrameInfo;
+  slot: SlotPage[];
   walk: PageWalk;
   registers: Registers;
   faults: FaultRecord[];

@@ -179,6 +179,8 @@ export class Session {
         return null;
       case "frame":
         return inspect.frame(question.pfn);
+      case "slot":
+        return inspect.slotPages(question.slot);
       case "walk":
         return inspect.walk(question.pid, question.address);
       case "registers":

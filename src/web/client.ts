@@ -190,6 +190,14 @@ export async function selectFrame(pfn: number): Promise<void> {
   lookSoon();
 }
 
+/** Selects the page that lies in a slot, if one of a living process does; the slot in any case. */
+export async function selectSlot(slot: number): Promise<void> {
+  const pages = await ask({ ask: "slot", slot }).catch(() => []);
+  const page = pages.find(({ pid }) => pid === state.shownPid.value) ?? pages.find(({ pid }) => pid !== 0);
+  if (page !== undefined) selectPage(page.pid, page.address / 4096);
+  else state.selection.value = { ...state.selection.value, pid: null, vpn: null, pfn: null, slot };
+}
+
 export function selectObject(object: number | null): void {
   state.selection.value = { ...state.selection.value, object };
   lookSoon();

@@ -1,12 +1,13 @@
 // What the next look at the machine must contain: only what is on the screen.
 import type { LookRequest } from "../session/protocol.ts";
-import { selection, shownPid, tab, visibleCells } from "./state.ts";
+import { frameFilter, selection, shownPid, tab, visibleCells } from "./state.ts";
 
 export function lookRequest(): LookRequest {
   const pid = shownPid.value;
   return {
     processes: true,
     frames: true,
+    ownFrames: frameFilter.value === "process",
     objects: tab.value === "objects",
     swap: tab.value === "swap",
     pid,

@@ -66,6 +66,20 @@ export const PAGE_WORDS: Record<Theme, Uint32Array> = {
   light: words(PAGE_CLASSES.map(({ name }) => PAGES.light[name])),
   dark: words(PAGE_CLASSES.map(({ name }) => PAGES.dark[name])),
 };
+/** `part` of a colour on the background. */
+function faded(colour: string, background: string, part: number): string {
+  const mix = [1, 3, 5].map((at) => {
+    const [front, back] = [colour, background].map((hex) => Number.parseInt(hex.slice(at, at + 2), 16));
+    return Math.round(back + (front - back) * part);
+  });
+  return `#${mix.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+}
+const FADED_PART = 0.18;
+const fadedFrames = (theme: Theme) =>
+  words(FRAME_CLASSES.map(({ name }) => faded(FRAMES[theme][name], PAGES[theme].none, FADED_PART)));
+/** Frames that do not stand out. */
+export const FADED_FRAME_WORDS: Record<Theme, Uint32Array> = { light: fadedFrames("light"), dark: fadedFrames("dark") };
+
 export const FRAME_WORDS: Record<Theme, Uint32Array> = {
   light: words(FRAME_CLASSES.map(({ name }) => FRAMES.light[name])),
   dark: words(FRAME_CLASSES.map(({ name }) => FRAMES.dark[name])),

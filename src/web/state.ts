@@ -31,6 +31,8 @@ export const frame = signal<FrameInfo | null>(null);
 
 /** The process whose address space is shown. */
 export const shownPid = signal<number | null>(null);
+/** Which frames stand out: all, those of the process shown, those of the selected object's page cache. */
+export const frameFilter = signal<"all" | "process" | "object">("all");
 export const zoom = signal(DEFAULT_ZOOM);
 /** Cells that the address-space panel shows now. */
 export const visibleCells = signal<CellsRequest[]>([]);

@@ -119,6 +119,23 @@ describe.skipIf(skipped)("the page by keyboard", () => {
     await page.close();
   });
 
+  test("frames of one process stand out, and of one file", async () => {
+    const page = await start(
+      "/bin/pages file:/tmp/f:8 map:f:8:shared:rw:/tmp/f read:f:all fork write:f:0:x wait end wait",
+    );
+    const frames = page.getByLabel("Frames of physical memory");
+    const look = async () => (await frames.screenshot()).toString("base64");
+    const all = await look();
+    await page.getByTestId("frame-filter").selectOption("process");
+    await expect.poll(look).not.toBe(all);
+    const own = await look();
+    await page.getByRole("tab", { name: "Objects" }).click();
+    await page.getByTestId("objects").getByText("f", { exact: true }).click();
+    await page.getByTestId("frame-filter").selectOption("object");
+    await expect.poll(look).not.toBe(own);
+    await page.close();
+  });
+
   test("a page that is swapped out leads to its slot", async () => {
     const page = await start("/bin/pages map:a:1500 write:a:all wait");
     await page.keyboard.press("4");
@@ -131,6 +148,10 @@ describe.skipIf(skipped)("the page by keyboard", () => {
     const slot = /in swap slot (\d+)/.exec((await selected(page)) ?? "")?.[1];
     expect(slot).toBeDefined();
     await expect.poll(() => page.getByTestId("slot").textContent()).toBe(`${slot}: in swap only`);
+    // And the other way: a slot leads to its page.
+    await page.getByLabel("Slots of the swap file").focus();
+    await page.keyboard.press("ArrowRight");
+    await expect.poll(() => selected(page)).toMatch(new RegExp(`in swap slot ${Number(slot) + 1}$`));
     await page.close();
   });
 

@@ -3,6 +3,7 @@ export type { AreaInfo } from "./areas.ts";
 export type { MachineEvents, MachineEventType, MemoryEvent, ProcessEvent } from "./events.ts";
 export { FRAME_FLAGS, FRAME_KIND_NAMES, type FrameInfo, type FrameMapping, type FrameView } from "./frames.ts";
 export { Inspector, type MachineFigures } from "./inspector.ts";
+export type { SlotPage } from "./mapped.ts";
 export type { ObjectInfo, ObjectMapping } from "./objects.ts";
 export type { DecodedPte, PageWalk, PteBits, PteKind, WalkLevel } from "./page-walk.ts";
 export * from "./pages.ts";

@@ -111,3 +111,40 @@ test("a wrong pid, thread or frame is one clear line", async () => {
   expect(() => inspect.registers(77)).toThrow("there is no thread 77");
   expect(() => inspect.frame(1e9)).toThrow("there is no frame 1000000000");
 });
+
+test("the reverse questions agree with every frame's mappings and every page's entry, also in memory shared since a fork", async () => {
+  const machine = await make("4M", "16M");
+  const control = machine.control();
+  machine.spawn("/bin/pages", ["map:a:1200", "write:a:all", "fork", "write:a:0-300:c", "wait"], { stdin: null });
+  await control.runTo({ fault: "copy-on-write" });
+  for (let i = 0; i < 150; i++) await control.stepFault();
+  const { inspect } = machine;
+  const pids = inspect.processes().map(({ pid }) => pid);
+  expect(pids).toHaveLength(2);
+  const { count, kind } = machine.frames();
+  const own = pids.map((pid) => inspect.framesOf(pid, new Uint8Array(count)));
+  let mapped = 0;
+  for (let pfn = 0; pfn < count; pfn++) {
+    const { kind: name, mappings, table } = inspect.frame(pfn);
+    const users = table?.users ?? mappings.map(({ pid }) => pid);
+    if (name === "zero") continue;
+    for (const [i, pid] of pids.entries()) expect(own[i][pfn] === 1, `${name} frame ${pfn}`).toBe(users.includes(pid));
+    if (kind[pfn] > 3) mapped += mappings.length;
+  }
+  expect(mapped).toBeGreaterThan(500);
+  // Swap: what the walk says of a page, the slot says of itself.
+  let swapped = 0;
+  for (const pid of pids)
+    for (const area of inspect.maps(pid))
+      for (let address = area.start; address < area.end && swapped < 200; address += 16 * 4096) {
+        const leaf = inspect.walk(pid, address).levels.at(-1)!;
+        if (leaf.kind !== "swap") continue;
+        swapped++;
+        const pages = inspect.slotPages(leaf.slot);
+        expect(pages).toContainEqual(expect.objectContaining({ pid, address }));
+        for (const page of pages) expect(inspect.walk(page.pid, page.address).levels.at(-1)!.slot).toBe(leaf.slot);
+      }
+  expect(swapped).toBeGreaterThan(10);
+  expect(inspect.slotPages(0)).toEqual([]);
+  machine.kernel.mm.checkInvariants();
+});

@@ -6,6 +6,7 @@ import type { AddressSpace } from "../../mm/address-space.ts";
 import { HostError } from "../host.ts";
 import { type AreaInfo, describeAreas } from "./areas.ts";
 import { describeFrame, type FrameInfo, type FrameView, frameView } from "./frames.ts";
+import { framesOfSpace, pagesInSlot, type SlotPage } from "./mapped.ts";
 import { describeObjects, type ObjectInfo, objectPages } from "./objects.ts";
 import { type PageWalk, walkPageTable } from "./page-walk.ts";
 import { pageStates } from "./pages.ts";
@@ -110,6 +111,16 @@ export class Inspector {
 
   slot(slot: number): { slot: number; references: number; pfn: number } {
     return describeSlot(this.kernel.mm, slot);
+  }
+
+  /** Whose pages lie in a slot: every process and address. */
+  slotPages(slot: number): SlotPage[] {
+    return pagesInSlot(this.kernel, slot);
+  }
+
+  /** 1 for every frame that the process maps or has its page tables in; `into`: a byte a frame. */
+  framesOf(pid: number, into: Uint8Array): Uint8Array {
+    return framesOfSpace(this.space(pid), into);
   }
 
   tlb(pid: number): TlbEntry[] {

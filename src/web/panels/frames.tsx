@@ -1,12 +1,13 @@
 // Physical memory: every frame by its kind. Hovering a frame tells who maps it; choosing one selects its page everywhere.
 import { computed, signal } from "@preact/signals";
 import type { FrameInfo } from "../../machine/inspect/index.ts";
+import type { FrameColumns } from "../../session/protocol.ts";
 import { bytes, count, hex, shortName } from "../../view/format.ts";
 import { type FrameLayout, frameAt, frameCell, layOutFrames } from "../../view/frame-layout.ts";
 import { FRAME_CLASSES } from "../../view/page-classes.ts";
 import { Canvas, type CanvasSize, inks } from "../canvas.tsx";
-import { ask, selectFrame } from "../client.ts";
-import { FRAME_WORDS, frameColour } from "../palette.ts";
+import { ask, lookSoon, selectFrame } from "../client.ts";
+import { FADED_FRAME_WORDS, FRAME_WORDS, frameColour } from "../palette.ts";
 import * as state from "../state.ts";
 import { Legend } from "./legend.tsx";
 
@@ -33,13 +34,28 @@ export function FramesPanel() {
           {figures ? `${count(figures.total)} frames, ${count(figures.free)} free (${bytes(figures.free * 4096)})` : ""}
           {layout.value.framesPerCell > 1 ? `, a cell is ${layout.value.framesPerCell} frames` : ""}
         </span>
+        <span class="spacer" />
+        <select
+          aria-label="Frames that stand out"
+          title="Frames that stand out"
+          data-testid="frame-filter"
+          value={state.frameFilter.value}
+          onChange={(event) => {
+            state.frameFilter.value = event.currentTarget.value as typeof state.frameFilter.value;
+            lookSoon();
+          }}
+        >
+          <option value="all">all</option>
+          <option value="process">of process {state.shownPid.value ?? ""}</option>
+          <option value="object">of the selected object</option>
+        </select>
       </h2>
       <Legend entries={entries} />
       <div class="canvas-place">
         <Canvas
           label="Frames of physical memory"
           className="fill"
-          version={[state.look.value, state.selection.value, state.theme.value, size.value]}
+          version={[state.look.value, state.selection.value, state.theme.value, size.value, state.frameFilter.value]}
           paint={paint}
           onResize={(now) => {
             size.value = now;
@@ -130,7 +146,7 @@ function paint(context: CanvasRenderingContext2D): void {
   const { cellPx } = layout.value;
   context.save();
   context.translate(PADDING_PX, PADDING_PX);
-  paintCells(context, columns.kind, layout.value);
+  paintCells(context, columns, layout.value);
   const { pfn } = state.selection.peek();
   if (pfn !== null) {
     const ink = inks();
@@ -145,22 +161,41 @@ function paint(context: CanvasRenderingContext2D): void {
   context.restore();
 }
 
+const MARK_OWN = 16;
+const KIND_FILE = FRAME_CLASSES.findIndex(({ name }) => name === "file");
+
+function standingOut({ kind, marks, owner }: FrameColumns): (pfn: number) => boolean {
+  const { object } = state.selection.peek();
+  if (state.frameFilter.peek() === "process") return (pfn) => (marks[pfn] & MARK_OWN) !== 0;
+  // "file" and "shmem" are the last kinds.
+  if (state.frameFilter.peek() === "object") return (pfn) => kind[pfn] >= KIND_FILE && owner[pfn] === object;
+  return () => true;
+}
+
 /** Kinds in the order of what a cell of several frames shows. */
 const RANK = [0, 1, 6, 5, 3, 2, 4];
 
 function paintCells(
   context: CanvasRenderingContext2D,
-  kind: Uint8Array,
+  frames: FrameColumns,
   { columns, rows, cellPx, framesPerCell }: FrameLayout,
 ): void {
   const image = new ImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer);
+  const { kind } = frames;
   const words = FRAME_WORDS[state.theme.peek()];
+  const faded = FADED_FRAME_WORDS[state.theme.peek()];
+  const standsOut = standingOut(frames);
   for (let cell = 0, pfn = 0; pfn < kind.length; cell++, pfn += framesPerCell) {
     let shown = kind[pfn];
-    for (let i = 1; i < framesPerCell && pfn + i < kind.length; i++)
-      if (RANK[kind[pfn + i]] > RANK[shown]) shown = kind[pfn + i];
-    pixels[cell] = words[shown];
+    let isOut = standsOut(pfn);
+    for (let i = pfn + 1; i < pfn + framesPerCell && i < kind.length; i++) {
+      const better = standsOut(i);
+      // Of several frames those that stand out are shown.
+      if ((better && !isOut) || (better === isOut && RANK[kind[i]] > RANK[shown])) shown = kind[i];
+      isOut ||= better;
+    }
+    pixels[cell] = (isOut ? words : faded)[shown];
   }
   const scratch = new OffscreenCanvas(columns, rows);
   scratch.getContext("2d")!.putImageData(image, 0, 0);

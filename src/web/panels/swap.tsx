@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { SLOT_CACHED, SLOT_FREE } from "../../machine/inspect/swap-slots.ts";
 import { bytes, count } from "../../view/format.ts";
 import { Canvas, inks } from "../canvas.tsx";
+import { selectSlot } from "../client.ts";
 import { frameColour, pageColour } from "../palette.ts";
 import * as state from "../state.ts";
 import { Legend } from "./legend.tsx";
@@ -61,9 +62,25 @@ export function SwapPanel() {
           columns.value = Math.max(8, Math.floor((width - 2 * MARGIN_PX) / CELL_PX));
         }}
         onHover={(x, y) => {
-          const at = (pixel: number) => Math.floor((pixel - MARGIN_PX) / CELL_PX);
-          const under = at(y) * columns.value + at(x);
-          hovered.value = at(x) >= 0 && at(x) < columns.value && under >= 0 && under < slots.length ? under + 1 : null;
+          hovered.value = slotUnder(x, y, slots.length);
+        }}
+        onPoint={(x, y) => {
+          const under = slotUnder(x, y, slots.length);
+          if (under !== null) void selectSlot(under);
+        }}
+        onKey={(event) => {
+          const steps: Record<string, number> = {
+            ArrowLeft: -1,
+            ArrowRight: 1,
+            ArrowUp: -columns.value,
+            ArrowDown: columns.value,
+          };
+          const step = steps[event.key];
+          if (step === undefined) return;
+          event.preventDefault();
+          event.stopPropagation();
+          const next = (state.selection.value.slot ?? 0) + step;
+          if (next >= 1 && next <= slots.length) void selectSlot(next);
         }}
         onLeave={() => {
           hovered.value = null;
@@ -71,6 +88,12 @@ export function SwapPanel() {
       />
     </>
   );
+}
+
+function slotUnder(x: number, y: number, slots: number): number | null {
+  const [column, row] = [x, y].map((pixel) => Math.floor((pixel - MARGIN_PX) / CELL_PX));
+  const under = row * columns.value + column;
+  return column >= 0 && column < columns.value && row >= 0 && under < slots ? under + 1 : null;
 }
 
 const pages = (n: number): string => `${count(n)} ${n === 1 ? "page" : "pages"}`;
