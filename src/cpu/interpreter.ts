@@ -27,6 +27,7 @@ import {
   FAULTED,
   FCSR,
   FUEL_LEFT,
+  LAST_EXIT,
   LAST_REFERENCED,
   PC,
   REGION_CALLS,
@@ -310,6 +311,7 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
   f.i32(0).i32(0).mem("i64_load", REGION_CALLS).i64(1).op("i64_add").mem("i64_store", REGION_CALLS);
   f.i32(0).get(e.fuelLocal).get(e.t2).op("i32_sub", "i64_extend_i32_u");
   f.i32(0).mem("i64_load", REGION_INSTRUCTIONS).op("i64_add").mem("i64_store", REGION_INSTRUCTIONS);
+  f.i32(0).get(e.npc).mem("i64_store", LAST_EXIT);
   f.get(e.t).i32(2).op("i32_shr_u").tee(e.t);
   f.get(e.t).mem("i32_load", REGION_WORK).get(e.fuelLocal).get(e.t2).op("i32_sub", "i32_add");
   f.mem("i32_store", REGION_WORK);

@@ -35,6 +35,8 @@ export const RECORDED = MISS_COUNT + 4;
 /** For reports, as i64: how often a region was entered, and instructions retired in regions. */
 export const REGION_CALLS = RECORDED + 4;
 export const REGION_INSTRUCTIONS = REGION_CALLS + 8;
+/** Where the interpreter went on last behind a region, as i64. */
+export const LAST_EXIT = REGION_INSTRUCTIONS + 8;
 /** Per miss: i32 region, i64 address of the jump, i64 target, i64 address of the region's base page; each at a multiple of 8. */
 export const MISS_RING = 2048;
 export const MISS_BYTES = 32;

@@ -14,6 +14,7 @@ import {
   HANDLER_UNDECODED,
 } from "../isa/decode.ts";
 import {
+  LAST_EXIT,
   type Layout,
   MISS_BYTES,
   MISS_COUNT,
@@ -42,22 +43,26 @@ import { translate } from "./region.ts";
 const MOST_REGIONS = 4000;
 /** Samples of one address until it is translated. */
 const HOT = 6;
+/** More samples for each so many instructions of a region that must be made anew for it. */
+const WIDEN = 10;
 /** Instructions that are recorded before a translation. */
-const RECORDED_INSTRUCTIONS = 20_000;
+const RECORDED_INSTRUCTIONS = 10_000;
 /** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
 const PRICE = 5000;
 /** A region is optimised when so many instructions were run in it for each of its own. */
 const OPTIMISING_PRICE = 50_000;
 /** Samples between two looks at what the regions have done. */
-const SAMPLES_PER_REVIEW = 64;
+const SAMPLES_PER_REVIEW = 256;
+/** Samples between two looks at the indirect jumps that left regions. */
+const SAMPLES_PER_LESSON = 8;
 /** Addresses that are counted at a time; beyond that counting starts anew. */
 const MOST_COUNTS = 20_000;
 /** Instructions for which one region is made at most. */
-const MOST_ROOTS = 6;
+const MOST_ROOTS = 24;
 /** Shorter regions are not worth a module. */
 const LEAST_INSTRUCTIONS = 3;
 /** Indirect jumps out of a region that make it worth translating it anew with the targets learned; doubles each time. */
-const MANY_MISSES = 3000;
+const MANY_MISSES = 10_000;
 /** c.jr ra */
 const RET_COMPRESSED = 0x8082;
 
@@ -70,7 +75,8 @@ interface Entry {
 
 interface CachedRegion {
   readonly index: number;
-  readonly frames: readonly number[];
+  /** Frame -> page number from the base page. */
+  readonly pageOf: ReadonlyMap<number, number>;
   readonly entries: Entry[];
   /** Frame * 4096 + offset of the instruction it was made for. */
   readonly root: number;
@@ -157,32 +163,46 @@ export class CodeCache {
   /** Called now and then, when the hart stands behind a jump backwards or through a register. */
   sample(instructionsRun: number): void {
     if (this.recordingVpn >= 0) return;
+    const { words } = this.o;
+    if (++this.samples % SAMPLES_PER_LESSON === 0) this.learn();
+    if (this.samples % SAMPLES_PER_REVIEW === 0) this.review();
+    if (this.consider(PC, instructionsRun)) return;
+    // Code that runs from a region into another without a jump backwards is never found by the program counter.
+    const exited = words[LAST_EXIT / 4 + 1] !== -1;
+    if (exited) this.consider(LAST_EXIT, instructionsRun);
+    words[LAST_EXIT / 4 + 1] = -1;
+  }
+
+  /** Counts the address that is found there, and begins to translate what is hot; whether it has begun. */
+  private consider(at: number, instructionsRun: number): boolean {
     const { words, bytes, pool } = this.o;
-    this.learn();
-    if (++this.samples % SAMPLES_PER_REVIEW === 0) this.review();
-    const vpn = words[PC / 4 + 1] * 2 ** 20 + (words[PC / 4] >>> 12);
-    const offset = words[PC / 4] & 0xfff;
+    const vpn = words[at / 4 + 1] * 2 ** 20 + (words[at / 4] >>> 12);
+    const offset = words[at / 4] & 0xfff;
     const pfn = this.executableFrame(vpn);
     const page = pfn < 0 ? 0 : pool.findPage(pfn);
-    if (page === 0) return;
+    if (page === 0) return false;
     const slot = page + offset * (SLOT_BYTES / 2);
-    if (bytes[slot] === HANDLER_REGION) return;
+    if (bytes[slot] === HANDLER_REGION) return false;
     if (this.o.eager) {
       if (bytes[slot] === HANDLER_UNDECODED) pool.decodeAt(slot);
       this.translateAt(vpn, [offset]);
-      return;
+      return true;
     }
     const key = pfn * 4096 + offset;
     const count = (this.counts.get(key) ?? 0) + 1;
     if (this.counts.size >= MOST_COUNTS) this.counts.clear();
     this.counts.set(key, count);
-    if (count < HOT || this.translatedInstructions * PRICE > instructionsRun) return;
+    if (count < HOT || this.translatedInstructions * PRICE > instructionsRun) return false;
+    const owner = this.ownerOf(pfn, offset);
+    // To make a region anew costs as much as it is large.
+    if (owner !== null && count < HOT + owner.instructionCount / WIDEN) return false;
     this.counts.delete(key);
-    if (this.widen(pfn, vpn, offset)) return;
+    if (owner !== null && this.widen(owner, vpn, offset)) return true;
     this.recordingVpn = vpn;
     this.recordingOffset = offset;
     this.recordingRoot = words[ROOT_POINTER / 4];
     this.recordingLeft = RECORDED_INSTRUCTIONS;
+    return true;
   }
 
   /** Whether the hart shall record what it runs next. */
@@ -219,18 +239,21 @@ export class CodeCache {
 
   /** The straight line of instructions from `from` to the jump at `to` ran once. */
   private visitRange(from: number, to: number): void {
-    let page = -1;
-    let pfn = -1;
-    // No line is longer than two pages of two-byte instructions; a broken one ends here.
-    for (let at = from, n = 0; at <= to && n < 4096; n++) {
+    const { bytes, layout } = this.o;
+    // No line is longer than two pages; a broken one ends here.
+    for (let at = from, pages = 0; at <= to && pages < 3; pages++) {
       const vpn = Math.floor(at / 4096);
-      if (vpn !== page) {
-        page = vpn;
-        pfn = this.executableFrame(vpn);
-        if (pfn < 0) return;
+      const pfn = this.executableFrame(vpn);
+      if (pfn < 0) return;
+      const visits = this.profile.visitsOf(pfn);
+      const frame = layout.ramOffset + pfn * 4096;
+      const last = Math.min(to - vpn * 4096, 4095);
+      let offset = at - vpn * 4096;
+      while (offset <= last) {
+        if (visits[offset >> 1] < 255) visits[offset >> 1]++;
+        offset += (bytes[frame + offset] & 3) === 3 ? 4 : 2;
       }
-      this.profile.visit(pfn, at % 4096);
-      at += (this.halfword(pfn, at % 4096) & 3) === 3 ? 4 : 2;
+      at = vpn * 4096 + offset;
     }
   }
 
@@ -293,12 +316,19 @@ export class CodeCache {
     return index === 0 ? null : this.regionAt[index];
   }
 
-  /** Makes the hot instruction an entry of a region that contains it; whether there was one. */
-  private widen(pfn: number, vpn: number, offset: number): boolean {
-    const region = this.ownerOf(pfn, offset);
-    if (region === null || region.roots.length >= MOST_ROOTS || !this.isMapped(region)) return false;
+  /** Makes the hot instruction, and others that were met more than once, entries of the region that contains them; whether it could. */
+  private widen(region: CachedRegion, vpn: number, offset: number): boolean {
+    if (region.roots.length >= MOST_ROOTS || !this.isMapped(region)) return false;
+    const roots = [...region.roots, (vpn - region.baseVpn) * 4096 + offset];
+    for (const [key, count] of this.counts) {
+      const pfn = Math.floor(key / 4096);
+      if (count < 2 || this.ownerOf(pfn, key % 4096) !== region) continue;
+      this.counts.delete(key);
+      const page = region.pageOf.get(pfn);
+      if (page !== undefined) roots.push(page * 4096 + (key % 4096));
+    }
     this.remove(region);
-    this.translateAt(region.baseVpn, [...region.roots, (vpn - region.baseVpn) * 4096 + offset], region.kind);
+    this.translateAt(region.baseVpn, [...new Set(roots)].slice(0, MOST_ROOTS), region.kind);
     return true;
   }
 
@@ -356,7 +386,7 @@ export class CodeCache {
     this.attempts.set(root, (this.attempts.get(root) ?? 0) + 1);
     const cached: CachedRegion = {
       index,
-      frames: [...new Set(frames.values())],
+      pageOf: new Map([...frames].map(([page, pfn]) => [pfn, page])),
       entries: [],
       root,
       misses: 0,
@@ -371,7 +401,7 @@ export class CodeCache {
       const page = Math.floor(offset / 4096);
       this.addEntry(cached, frames.get(page)!, offset - page * 4096, page, origin.roots.includes(offset));
     }
-    for (const pfn of cached.frames) {
+    for (const pfn of cached.pageOf.keys()) {
       const set = this.regionsOf.get(pfn) ?? new Set();
       set.add(cached);
       this.regionsOf.set(pfn, set);
@@ -455,7 +485,7 @@ export class CodeCache {
       else this.entriesOf.delete(pfn);
       this.freeRecords.push(record);
     }
-    for (const pfn of region.frames) {
+    for (const pfn of region.pageOf.keys()) {
       const owners = this.coverage.get(pfn);
       if (owners) for (let i = 0; i < owners.length; i++) if (owners[i] === region.index) owners[i] = 0;
       const set = this.regionsOf.get(pfn)!;

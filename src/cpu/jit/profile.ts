@@ -14,13 +14,14 @@ export class Profile {
   /** Per frame, by byte offset of an indirect jump: distances to where it went. */
   private readonly targets = new Map<number, Map<number, number[]>>();
 
-  visit(pfn: number, offset: number): void {
+  /** Visits of each halfword of the frame; the caller counts, up to 255. */
+  visitsOf(pfn: number): Uint8Array {
     let counts = this.visits.get(pfn);
     if (counts === undefined) {
       counts = new Uint8Array(HALFWORDS);
       this.visits.set(pfn, counts);
     }
-    if (counts[offset >> 1] < 255) counts[offset >> 1]++;
+    return counts;
   }
 
   isHot(pfn: number, offset: number): boolean {
