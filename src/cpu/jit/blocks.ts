@@ -70,9 +70,9 @@ class Explorer {
   }
 
   /** Breadth first, so that a bounded region holds what is near its entry. */
-  explore(entries: readonly number[]): void {
-    const queue = [...entries];
-    for (const entry of entries) this.leaders.add(entry);
+  explore(entry: number): void {
+    const queue = [entry];
+    this.leaders.add(entry);
     for (let i = 0; i < queue.length; i++) this.run(queue[i], queue);
   }
 
@@ -213,10 +213,10 @@ function cut(explorer: Explorer): Map<number, Block> {
   return blocks;
 }
 
-/** The code reached from `entries`; blocks without instructions only leave. */
-export function findCode(source: CodeSource, entries: readonly number[]): CodeGraph {
+/** The code reached from `entry`; blocks without instructions only leave. */
+export function findCode(source: CodeSource, entry: number): CodeGraph {
   const explorer = new Explorer(source);
-  explorer.explore(entries);
+  explorer.explore(entry);
   const { instructions, indirectTargets, frames } = explorer;
   return { blocks: cut(explorer), indirectTargets, instructionCount: instructions.size, frames };
 }

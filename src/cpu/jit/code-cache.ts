@@ -33,7 +33,6 @@ import {
   REGION_WORK,
   ROOT_POINTER,
   SLOT_BYTES,
-  SLOTS_PER_PAGE,
 } from "../layout.ts";
 import { type CodeGraph, findCode } from "./blocks.ts";
 import { Profile } from "./profile.ts";
@@ -43,8 +42,6 @@ import { translate } from "./region.ts";
 const MOST_REGIONS = 4000;
 /** Samples of one address until it is translated. */
 const HOT = 6;
-/** More samples for each so many instructions of a region that must be made anew for it. */
-const WIDEN = 10;
 /** Instructions that are recorded before a translation. */
 const RECORDED_INSTRUCTIONS = 10_000;
 /** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
@@ -57,8 +54,6 @@ const SAMPLES_PER_REVIEW = 256;
 const SAMPLES_PER_LESSON = 8;
 /** Addresses that are counted at a time; beyond that counting starts anew. */
 const MOST_COUNTS = 20_000;
-/** Instructions for which one region is made at most. */
-const MOST_ROOTS = 24;
 /** Shorter regions are not worth a module. */
 const LEAST_INSTRUCTIONS = 3;
 /** Indirect jumps out of a region that make it worth translating it anew with the targets learned; doubles each time. */
@@ -80,8 +75,8 @@ interface CachedRegion {
   readonly entries: Entry[];
   /** Frame * 4096 + offset of the instruction it was made for. */
   readonly root: number;
-  /** Offsets from the base page of the instructions it was made for, the root's first. */
-  readonly roots: readonly number[];
+  /** Offset of the root from the base page. */
+  readonly rootOffset: number;
   misses: number;
   /** Page number of the base page in the space where the region was last translated. */
   readonly baseVpn: number;
@@ -113,8 +108,6 @@ export class CodeCache {
   private readonly regionAt: (CachedRegion | null)[] = [];
   /** In the order of translation. */
   private readonly live = new Set<CachedRegion>();
-  /** Per frame and halfword: index of the region that has the instruction, or 0. */
-  private readonly coverage = new Map<number, Uint16Array>();
   /** Roots of the live regions. */
   private readonly roots = new Set<number>();
   /** Times a root was translated. */
@@ -185,7 +178,7 @@ export class CodeCache {
     if (bytes[slot] === HANDLER_REGION) return false;
     if (this.o.eager) {
       if (bytes[slot] === HANDLER_UNDECODED) pool.decodeAt(slot);
-      this.translateAt(vpn, [offset]);
+      this.translateAt(vpn, offset);
       return true;
     }
     const key = pfn * 4096 + offset;
@@ -193,11 +186,7 @@ export class CodeCache {
     if (this.counts.size >= MOST_COUNTS) this.counts.clear();
     this.counts.set(key, count);
     if (count < HOT || this.translatedInstructions * PRICE > instructionsRun) return false;
-    const owner = this.ownerOf(pfn, offset);
-    // To make a region anew costs as much as it is large.
-    if (owner !== null && count < HOT + owner.instructionCount / WIDEN) return false;
     this.counts.delete(key);
-    if (owner !== null && this.widen(owner, vpn, offset)) return true;
     this.recordingVpn = vpn;
     this.recordingOffset = offset;
     this.recordingRoot = words[ROOT_POINTER / 4];
@@ -234,7 +223,7 @@ export class CodeCache {
     if (this.recordingLeft > 0 && instructions > 0) return;
     const vpn = this.recordingVpn;
     this.recordingVpn = -1;
-    this.translateAt(vpn, [this.recordingOffset]);
+    this.translateAt(vpn, this.recordingOffset);
   }
 
   /** The straight line of instructions from `from` to the jump at `to` ran once. */
@@ -287,7 +276,7 @@ export class CodeCache {
     }
     for (const [region, baseVpn] of again) {
       this.remove(region);
-      this.translateAt(baseVpn, region.roots, region.kind);
+      this.translateAt(baseVpn, region.rootOffset, region.kind);
     }
   }
 
@@ -301,35 +290,13 @@ export class CodeCache {
       if (work < OPTIMISING_PRICE * region.instructionCount) continue;
       if (!this.isMapped(region)) continue;
       this.remove(region);
-      this.translateAt(region.baseVpn, region.roots, "optimised");
+      this.translateAt(region.baseVpn, region.rootOffset, "optimised");
     }
   }
 
   /** Whether the current space has the region where it was last translated. */
-  private isMapped({ baseVpn, roots, root }: CachedRegion): boolean {
-    return this.executableFrame(baseVpn + Math.floor(roots[0] / 4096)) === Math.floor(root / 4096);
-  }
-
-  /** A region that contains the instruction. */
-  private ownerOf(pfn: number, offset: number): CachedRegion | null {
-    const index = this.coverage.get(pfn)?.[offset >> 1] ?? 0;
-    return index === 0 ? null : this.regionAt[index];
-  }
-
-  /** Makes the hot instruction, and others that were met more than once, entries of the region that contains them; whether it could. */
-  private widen(region: CachedRegion, vpn: number, offset: number): boolean {
-    if (region.roots.length >= MOST_ROOTS || !this.isMapped(region)) return false;
-    const roots = [...region.roots, (vpn - region.baseVpn) * 4096 + offset];
-    for (const [key, count] of this.counts) {
-      const pfn = Math.floor(key / 4096);
-      if (count < 2 || this.ownerOf(pfn, key % 4096) !== region) continue;
-      this.counts.delete(key);
-      const page = region.pageOf.get(pfn);
-      if (page !== undefined) roots.push(page * 4096 + (key % 4096));
-    }
-    this.remove(region);
-    this.translateAt(region.baseVpn, [...new Set(roots)].slice(0, MOST_ROOTS), region.kind);
-    return true;
+  private isMapped({ baseVpn, rootOffset, root }: CachedRegion): boolean {
+    return this.executableFrame(baseVpn + Math.floor(rootOffset / 4096)) === Math.floor(root / 4096);
   }
 
   private halfword(pfn: number, offset: number): number {
@@ -337,27 +304,27 @@ export class CodeCache {
     return this.o.bytes[at] | (this.o.bytes[at + 1] << 8);
   }
 
-  /** `roots`: offsets from the page `vpn`. */
-  private translateAt(vpn: number, roots: readonly number[], kind: CodeKind = "baseline"): void {
+  /** `rootOffset`: from the page `vpn`. */
+  private translateAt(vpn: number, rootOffset: number, kind: CodeKind = "baseline"): void {
     const { layout, profile, eager } = { ...this.o, profile: this.profile };
-    const rootPage = Math.floor(roots[0] / 4096);
-    const ownRoot = this.executableFrame(vpn + rootPage) * 4096 + roots[0] - rootPage * 4096;
+    const rootPage = Math.floor(rootOffset / 4096);
+    const ownRoot = this.executableFrame(vpn + rootPage) * 4096 + rootOffset - rootPage * 4096;
     const source = {
       frame: (page: number) => this.translatableFrame(vpn + page),
-      // An optimised region has in it what it calls.
+      // An optimised region has in it what it calls; a baseline region ends where another can be entered.
       belongsElsewhere: (pfn: number, at: number) =>
         kind === "optimised" || eager
           ? at + pfn * 4096 !== ownRoot && this.roots.has(at + pfn * 4096)
-          : this.ownerOf(pfn, at) !== null,
+          : (this.entriesOf.get(pfn)?.some((entry) => entry.offset === at) ?? false),
       isHot: (pfn: number, at: number) => eager || profile.isHot(pfn, at),
       halfword: (pfn: number, at: number) => this.halfword(pfn, at),
       distances: (pfn: number, at: number) => profile.distances(pfn, at),
     };
-    const graph = findCode(source, roots);
+    const graph = findCode(source, rootOffset);
     if (graph.instructionCount < LEAST_INSTRUCTIONS) return;
     if (this.freeIndices.length === 0) this.makeRoom(0);
     const index = this.freeIndices[this.freeIndices.length - 1];
-    const region = translate(graph, roots, {
+    const region = translate(graph, rootOffset, {
       index,
       memoryPages: layout.totalBytes / 65536,
       isExported: (name) => name in this.o.imports,
@@ -367,18 +334,17 @@ export class CodeCache {
     const instance = new WebAssembly.Instance(this.o.compileModule(region.bytes, kind), { env: this.o.imports });
     this.translated++;
     this.translatedInstructions += graph.instructionCount;
-    this.install(index, instance.exports.region, graph, region.entries, { baseVpn: vpn, roots, kind });
+    this.install(index, instance.exports.region, graph, region.entries, { baseVpn: vpn, rootOffset, kind });
   }
 
   private install(
     index: number,
     region: unknown,
-    graph: CodeGraph,
+    { frames, instructionCount }: CodeGraph,
     offsets: readonly number[],
-    origin: Pick<CachedRegion, "baseVpn" | "roots" | "kind">,
+    origin: Pick<CachedRegion, "baseVpn" | "rootOffset" | "kind">,
   ): void {
-    const { frames, instructionCount } = graph;
-    const rootOffset = origin.roots[0];
+    const { rootOffset } = origin;
     this.freeIndices.splice(this.freeIndices.lastIndexOf(index), 1);
     this.o.table.set(index, region);
     const rootPage = Math.floor(rootOffset / 4096);
@@ -394,33 +360,17 @@ export class CodeCache {
       ...origin,
     };
     this.regionAt[index] = cached;
-    this.cover(graph, index);
     this.live.add(cached);
     this.roots.add(root);
     for (const offset of offsets) {
       const page = Math.floor(offset / 4096);
-      this.addEntry(cached, frames.get(page)!, offset - page * 4096, page, origin.roots.includes(offset));
+      this.addEntry(cached, frames.get(page)!, offset - page * 4096, page, offset === rootOffset);
     }
     for (const pfn of cached.pageOf.keys()) {
       const set = this.regionsOf.get(pfn) ?? new Set();
       set.add(cached);
       this.regionsOf.set(pfn, set);
       this.patch(pfn);
-    }
-  }
-
-  private cover({ blocks, frames }: CodeGraph, index: number): void {
-    for (const { instructions } of blocks.values()) {
-      for (const { at } of instructions) {
-        const page = Math.floor(at / 4096);
-        const pfn = frames.get(page)!;
-        let owners = this.coverage.get(pfn);
-        if (owners === undefined) {
-          owners = new Uint16Array(SLOTS_PER_PAGE);
-          this.coverage.set(pfn, owners);
-        }
-        owners[(at - page * 4096) >> 1] = index;
-      }
     }
   }
 
@@ -486,13 +436,9 @@ export class CodeCache {
       this.freeRecords.push(record);
     }
     for (const pfn of region.pageOf.keys()) {
-      const owners = this.coverage.get(pfn);
-      if (owners) for (let i = 0; i < owners.length; i++) if (owners[i] === region.index) owners[i] = 0;
       const set = this.regionsOf.get(pfn)!;
       set.delete(region);
-      if (set.size > 0) continue;
-      this.regionsOf.delete(pfn);
-      this.coverage.delete(pfn);
+      if (set.size === 0) this.regionsOf.delete(pfn);
     }
     table.set(region.index, null);
     this.regionAt[region.index] = null;

@@ -49,7 +49,7 @@ export interface TranslateOptions {
   readonly isExported: (name: string) => boolean;
 }
 
-export function translate(graph: CodeGraph, entries: readonly number[], options: TranslateOptions): Region {
+export function translate(graph: CodeGraph, entry: number, options: TranslateOptions): Region {
   const { memoryPages, index } = options;
   const m = new ModuleBuilder();
   m.importMemory("env", "memory", memoryPages, memoryPages);
@@ -68,7 +68,7 @@ export function translate(graph: CodeGraph, entries: readonly number[], options:
   floats.importFrom("env", called);
   const f = m.function(REGION_PARAMS, REGION_RESULTS);
   m.export("region", f);
-  const builder = new RegionBuilder(f, graph, entries, index, shared, floats);
+  const builder = new RegionBuilder(f, graph, entry, index, shared, floats);
   builder.emit();
   return { bytes: m.encode(), entries: builder.entries() };
 }
@@ -102,7 +102,7 @@ class RegionBuilder {
   constructor(
     f: FunctionBuilder,
     graph: CodeGraph,
-    entries: readonly number[],
+    entry: number,
     index: number,
     shared: TranslatorEmitter["shared"],
     floats: FloatHelpers,
@@ -122,7 +122,7 @@ class RegionBuilder {
       this.blocks.push(block);
     }
     const hasIndirect = [...graph.blocks.values()].some((block) => block.end.kind === "indirect");
-    const targets = new Set(entries.map((entry) => this.nodeOf.get(entry)!));
+    const targets = new Set([this.nodeOf.get(entry)!]);
     if (hasIndirect) {
       for (const site of graph.indirectTargets) {
         if (this.graph.blocks.get(site)?.instructions.length) targets.add(this.nodeOf.get(site)!);
