@@ -265,6 +265,7 @@ export class Machine implements Controllable {
   /** Ends every process (SIGKILL) and the loop. */
   async stop(): Promise<void> {
     this.stopped = true;
+    this.runControl?.pause();
     this.host.wakeUp();
     await this.looping;
   }
@@ -340,6 +341,7 @@ export class Machine implements Controllable {
     } catch (error) {
       // A programmer's error inside the machine: nothing can go on, and whoever waits for a program must hear of it.
       this.stopped = true;
+      this.runControl?.fail(error);
       for (const handle of this.guestLinks.processes.values()) handle.fail(error);
       this.guestLinks.processes.clear();
     } finally {

@@ -1,6 +1,7 @@
 // A fingerprint of everything a guest can notice of a machine, and of the memory core's tables.
 import { createHash } from "node:crypto";
 import type { Machine } from "../../src/host/node/index.ts";
+import { GuestState } from "../../src/machine/control/guest-state.ts";
 
 export function stateHash(machine: Machine): string {
   const { mm, tasks, hart, turns, clock, timers } = machine.kernel;
@@ -19,5 +20,44 @@ export function stateHash(machine: Machine): string {
   }
   hash.update(JSON.stringify([mm.counters, hart.instructions, turns, clock.monotonicNs(), timers.nextNs]));
   hash.update(JSON.stringify([machine.inspect.processes(), machine.inspect.objects(true), machine.kernel.logLines]));
+  return hash.digest("hex");
+}
+
+/** Places to look things up faster, and scratch space: what is in them changes nothing. Looking at a machine changes some. */
+const CACHES = new Set(["leafKey", "leafBase", "found", "cachedArea", "lastFound", "hint"]);
+
+/** A fingerprint of every object that the kernel reaches: fields, elements, entries in their order, and who refers to whom. */
+export function graphHash(machine: Machine): string {
+  const { kernel } = machine;
+  const scope = new GuestState(kernel, machine.folders);
+  const hash = createHash("sha1");
+  const ids = new Map<object, number>([[kernel, 0]]);
+  const queue: object[] = [kernel];
+  const value = (slot: unknown): string => {
+    if (typeof slot === "function") return "function";
+    if (typeof slot !== "object" || slot === null) return `${typeof slot} ${String(slot)}`;
+    let id = ids.get(slot);
+    if (id === undefined) {
+      id = ids.size;
+      ids.set(slot, id);
+      if (!scope.isOpaque(slot)) queue.push(slot);
+    }
+    return `#${id}`;
+  };
+  for (const object of queue) {
+    const name = object.constructor?.name ?? "";
+    if (ArrayBuffer.isView(object)) {
+      hash.update(new Uint8Array(object.buffer, object.byteOffset, object.byteLength));
+    } else if (object instanceof Map) {
+      for (const [key, entry] of object) hash.update(`${value(key)}=${value(entry)},`);
+    } else if (object instanceof Set || Array.isArray(object)) {
+      for (const entry of object) hash.update(`${value(entry)},`);
+    } else {
+      const host = scope.hostFields(object);
+      for (const [key, field] of Object.entries(object)) {
+        if (!host?.has(key) && !CACHES.has(key)) hash.update(`${name}.${key}=${value(field)},`);
+      }
+    }
+  }
   return hash.digest("hex");
 }

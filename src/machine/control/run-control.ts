@@ -68,6 +68,7 @@ interface Operation {
   /** What reaching the limit is called. */
   limitReason: StopReason;
   resolve: (event: StopEvent) => void;
+  reject: (error: unknown) => void;
 }
 
 export class RunControl {
@@ -225,8 +226,8 @@ export class RunControl {
     isStep: boolean,
   ): Promise<StopEvent> {
     if (this.operation !== null) throw new HostError("the machine is running: pause() it first");
-    return new Promise((resolve) => {
-      this.operation = { isStep, isTravel: false, limit, limitReason, resolve };
+    return new Promise((resolve, reject) => {
+      this.operation = { isStep, isTravel: false, limit, limitReason, resolve, reject };
       this.conductor.watch(condition);
       this.timeline?.resumed();
       this.machine.wake();
@@ -261,12 +262,9 @@ export class RunControl {
 
   private travelling(journey: (operation: Operation) => Promise<void>): Promise<StopEvent> {
     return new Promise((resolve, reject) => {
-      this.operation = { isStep: false, isTravel: true, limit: NEVER, limitReason: "seek", resolve };
+      this.operation = { isStep: false, isTravel: true, limit: NEVER, limitReason: "seek", resolve, reject };
       this.conductor.watch(null);
-      journey(this.operation).catch((error) => {
-        this.operation = null;
-        reject(error);
-      });
+      journey(this.operation).catch((error) => this.fail(error));
     });
   }
 
@@ -298,6 +296,13 @@ export class RunControl {
   /** The kernel is at work: an input can only be queued. */
   get isAtWork(): boolean {
     return this.isStepping || this.operation?.isTravel === true;
+  }
+
+  /** The machine broke down: whoever waits for a stop hears of it. */
+  fail(error: unknown): void {
+    const { operation } = this;
+    this.operation = null;
+    operation?.reject(error);
   }
 
   /** Something from outside: applied between two turns of the kernel. `undone`: called when it never happened after all. */
