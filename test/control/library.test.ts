@@ -36,7 +36,11 @@ describe.skipIf(skip)("with a program that has symbols", () => {
   beforeAll(() => {
     root = mkdtempSync(join(scratch.path, "root-"));
     mkdirSync(join(root, "tmp"));
-    copyFileSync(scratch.compile("prog", ["test/control/echo.c"], ["-O1", "-static", "-w"]), join(root, "prog"));
+    for (const [name, source] of [
+      ["prog", "echo"],
+      ["jit", "jit"],
+    ])
+      copyFileSync(scratch.compile(name, [`test/control/${source}.c`], ["-O1", "-static", "-w"]), join(root, name));
   });
 
   test("stops at symbols, addresses, system calls, counts; steps; waits for input; ends", async () => {
@@ -189,6 +193,31 @@ describe.skipIf(skip)("with a program that has symbols", () => {
     expect((await control.run()).reason).toBe("finished");
     expect((await program.wait()).stdout).toBe("1: one\ntwo\n");
   });
+
+  test.each([false, true, "always"] as const)(
+    "code written later is not run earlier, translate %s",
+    async (translate) => {
+      const machine = await make({ root, translate });
+      const control = machine.control();
+      const program = machine.spawn("/jit", [], { stdin: null });
+      const first = await control.runTo({ symbol: "middle" });
+      const second = await control.runTo({ symbol: "middle" });
+      // The first journey leaves a state in the middle of the loop; the second one begins there.
+      for (const place of [100, 50]) {
+        await control.seek(first.instructions + place);
+        expect(
+          control.history.snapshots.some((at) => at > first.instructions - 200_000 && at < first.instructions),
+        ).toBe(true);
+        expect((await control.runTo({ symbol: "middle" })).instructions).toBe(second.instructions);
+      }
+      await control.seek(first.instructions + 10);
+      expect((await control.run()).reason).toBe("finished");
+      expect((await program.wait()).stdout).toBe("100000\n200000\n300000\n");
+      await control.seek(first.instructions + 20);
+      await control.run();
+      expect(text(program.transcript())).toBe("100000\n200000\n300000\n");
+    },
+  );
 
   test("a program that was started in a future that is gone says so", async () => {
     const machine = await make({ root });
