@@ -59,11 +59,15 @@ async function objectsScene(page) {
   await press(page, "back-syscall");
   await page.getByRole("tab", { name: "Objects" }).click();
   await page.getByTestId("objects").getByText("book").click();
+  await page.getByTestId("frame-filter").selectOption("object");
 }
 
 async function swapScene(page) {
   await runTo(page, "fault", "swap-in");
   await page.getByRole("tab", { name: "Swap" }).click();
+  // The page after the one that came back is still out.
+  await page.getByLabel("Pages of the address space").focus();
+  await page.keyboard.press("ArrowRight");
 }
 
 /** A step is over when the moment, in instructions, has changed. */

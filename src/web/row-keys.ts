@@ -22,3 +22,18 @@ export const rowKeys = (choose: () => void) => (event: KeyboardEvent) => {
     choose();
   } else moveFocus(event, "ArrowUp", "ArrowDown");
 };
+
+/** In a grid of so many columns: how many cells an arrow key leads on; 0: it is no arrow. The event is used up. */
+export function arrowStep(event: KeyboardEvent, columns: number): number {
+  const steps: Readonly<Record<string, number>> = {
+    ArrowLeft: -1,
+    ArrowRight: 1,
+    ArrowUp: -columns,
+    ArrowDown: columns,
+  };
+  const step = steps[event.key] ?? 0;
+  if (step === 0) return 0;
+  event.preventDefault();
+  event.stopPropagation();
+  return step;
+}

@@ -1,5 +1,5 @@
 // What the page knows and shows, as signals. Changed by client.ts (what the session says) and by the panels (what the user wants).
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import type { StopEvent } from "../machine/control/index.ts";
 import type { FrameInfo, PageWalk } from "../machine/inspect/index.ts";
 import type { CellsRequest, Look, LookRequest, Started } from "../session/protocol.ts";
@@ -42,6 +42,11 @@ export type Tab = (typeof TABS)[number];
 export const tab = signal<Tab>("page");
 export const helpShown = signal(false);
 export const launchShown = signal(false);
+
+effect(() => {
+  const command = started.value?.command.join(" ");
+  document.title = command === undefined ? "Faultline" : `${command} · Faultline`;
+});
 
 const THEME_KEY = "faultline-theme";
 export const theme = signal<"light" | "dark">(

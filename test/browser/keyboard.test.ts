@@ -89,6 +89,28 @@ describe.skipIf(skipped)("the page by keyboard", () => {
     await page.close();
   });
 
+  test("Tab leads through the whole page, past the terminal, and everything that it stops at has a name", async () => {
+    const page = await start("/bin/pages map:a:8 write:a:all wait");
+    const stops: string[] = [];
+    await page.getByTestId("run").focus();
+    for (let i = 0; i < 60 && stops.at(-1) !== "end"; i++) {
+      await page.keyboard.press("Tab");
+      const at = (await page.evaluate(`(() => {
+        const e = document.activeElement;
+        if (e === document.body) return "end";
+        const name = e.getAttribute("aria-label") ?? (e.labels?.[0]?.textContent || e.textContent).trim();
+        return (e.closest("section, header, aside")?.getAttribute("aria-label") ?? "") + "|" + name;
+      })()`)) as string;
+      stops.push(at);
+    }
+    for (const stop of stops.slice(0, -1)) expect(stop).toMatch(/\|./);
+    const panels = stops.map((stop) => stop.split("|")[0]);
+    expect(panels).not.toContain("Terminal");
+    const order = [...new Set(panels)].filter((name) => name !== "" && name !== "end");
+    expect(order).toEqual(["Processes", "Address space", "Physical memory", "Details"]);
+    await page.close();
+  });
+
   test("grids say what is selected", async () => {
     const page = await start("/bin/pages map:a:8 write:a:all wait");
     const pages = page.getByLabel("Pages of the address space");

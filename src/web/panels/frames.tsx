@@ -8,6 +8,7 @@ import { FRAME_CLASSES } from "../../view/page-classes.ts";
 import { Canvas, type CanvasSize, inks } from "../canvas.tsx";
 import { ask, lookSoon, selectFrame } from "../client.ts";
 import { FADED_FRAME_WORDS, FRAME_WORDS, frameColour } from "../palette.ts";
+import { arrowStep } from "../row-keys.ts";
 import * as state from "../state.ts";
 import { Legend } from "./legend.tsx";
 
@@ -45,9 +46,9 @@ export function FramesPanel() {
             lookSoon();
           }}
         >
-          <option value="all">all</option>
-          <option value="process">of process {state.shownPid.value ?? ""}</option>
-          <option value="object">of the selected object</option>
+          <option value="all">all frames</option>
+          <option value="process">process {state.shownPid.value ?? ""}</option>
+          <option value="object">selected object</option>
         </select>
       </h2>
       <Legend entries={entries} />
@@ -126,16 +127,8 @@ export function describeFrame(pfn: number, info: FrameInfo | null): string {
 
 function onKey(event: KeyboardEvent): void {
   const { columns, framesPerCell } = layout.value;
-  const steps: Readonly<Record<string, number>> = {
-    ArrowLeft: -1,
-    ArrowRight: 1,
-    ArrowUp: -columns,
-    ArrowDown: columns,
-  };
-  const step = steps[event.key];
-  if (step === undefined) return;
-  event.preventDefault();
-  event.stopPropagation();
+  const step = arrowStep(event, columns);
+  if (step === 0) return;
   const pfn = (state.selection.value.pfn ?? 0) + step * framesPerCell;
   if (pfn >= 0 && pfn < total.value) void selectFrame(pfn);
 }

@@ -1,12 +1,14 @@
 // Memory objects: files and shared memory with their page caches, and who maps them.
+import { signal } from "@preact/signals";
 import { bytes, count, hex, shortName } from "../../view/format.ts";
-import { Canvas, type CanvasSize } from "../canvas.tsx";
+import { Canvas, inks } from "../canvas.tsx";
 import { selectFrame, selectObject, selectPage } from "../client.ts";
 import { frameColour, pageColour } from "../palette.ts";
-import { rowKeys } from "../row-keys.ts";
+import { arrowStep, rowKeys } from "../row-keys.ts";
 import * as state from "../state.ts";
 
 const CELL_PX = 9;
+const MARGIN_PX = 3;
 
 export function ObjectsPanel() {
   const objects = [...(state.look.value?.answer.objects ?? [])].sort((a, b) => b.cachedPages - a.cachedPages);
@@ -62,36 +64,65 @@ export function ObjectsPanel() {
   );
 }
 
+const columns = signal(32);
+/** The cell that arrow keys are at. */
+const cursor = signal(0);
+
 /** A cell for each page of the object: cached, swapped or neither. */
 function CachePages() {
   const pages = state.look.value?.answer.objectPages ?? null;
   if (pages === null || pages.length === 0) return null;
-  const columns = 32;
-  const rows = Math.ceil(pages.length / columns);
   const theme = state.theme.value;
-  const paint = (context: CanvasRenderingContext2D, _size: CanvasSize) => {
-    for (let i = 0; i < pages.length; i++) {
-      const page = pages[i];
-      context.fillStyle = page > 0 ? frameColour(theme, "file") : pageColour(theme, page < 0 ? "swapped" : "untouched");
-      context.fillRect((i % columns) * CELL_PX, Math.floor(i / columns) * CELL_PX, CELL_PX - 1, CELL_PX - 1);
-      if (page > 0 && page === state.selection.value.pfn) {
-        context.strokeStyle = theme === "dark" ? "#ffffff" : "#000000";
-        context.strokeRect((i % columns) * CELL_PX, Math.floor(i / columns) * CELL_PX, CELL_PX - 1, CELL_PX - 1);
-      }
-    }
+  const { pfn } = state.selection.value;
+  const choose = (i: number) => {
+    if (i < 0 || i >= pages.length) return;
+    cursor.value = i;
+    if (pages[i] > 0) void selectFrame(pages[i]);
   };
   return (
     <div class="cache-pages">
       <Canvas
         label="Pages of the object's cache"
-        height={rows * CELL_PX}
-        version={[pages, theme, state.selection.value]}
-        paint={paint}
+        height={Math.ceil(pages.length / columns.value) * CELL_PX + 2 * MARGIN_PX}
+        version={[pages, theme, pfn, columns.value, cursor.value]}
+        paint={(context) => paint(context, pages, pfn)}
+        onResize={({ width }) => {
+          columns.value = Math.max(8, Math.floor((width - 2 * MARGIN_PX) / CELL_PX));
+        }}
         onPoint={(x, y) => {
-          const page = pages[Math.floor(y / CELL_PX) * columns + Math.floor(x / CELL_PX)];
-          if (page > 0) void selectFrame(page);
+          const [column, row] = [x, y].map((pixel) => Math.floor((pixel - MARGIN_PX) / CELL_PX));
+          if (column >= 0 && column < columns.value) choose(row * columns.value + column);
+        }}
+        onKey={(event) => {
+          const step = arrowStep(event, columns.value);
+          if (step !== 0) choose(cursor.value + step);
         }}
       />
     </div>
   );
+}
+
+function paint(context: CanvasRenderingContext2D, pages: Int32Array, pfn: number | null): void {
+  const theme = state.theme.peek();
+  const place = (i: number) => [
+    MARGIN_PX + (i % columns.value) * CELL_PX,
+    MARGIN_PX + Math.floor(i / columns.value) * CELL_PX,
+  ];
+  pages.forEach((page, i) => {
+    context.fillStyle = page > 0 ? frameColour(theme, "file") : pageColour(theme, page < 0 ? "swapped" : "untouched");
+    const [x, y] = place(i);
+    context.fillRect(x, y, CELL_PX - 1, CELL_PX - 1);
+  });
+  const ink = inks();
+  context.lineWidth = 2;
+  const marked = pfn === null ? -1 : pages.indexOf(pfn);
+  for (const [i, colour] of [
+    [cursor.value, ink.dim],
+    [marked, ink.accent],
+  ] as const) {
+    if (i < 0 || i >= pages.length) continue;
+    const [x, y] = place(i);
+    context.strokeStyle = colour;
+    context.strokeRect(x - 1, y - 1, CELL_PX + 1, CELL_PX + 1);
+  }
 }

@@ -5,6 +5,7 @@ import { bytes, count } from "../../view/format.ts";
 import { Canvas, inks } from "../canvas.tsx";
 import { selectSlot } from "../client.ts";
 import { frameColour, pageColour } from "../palette.ts";
+import { arrowStep } from "../row-keys.ts";
 import * as state from "../state.ts";
 import { Legend } from "./legend.tsx";
 
@@ -69,16 +70,8 @@ export function SwapPanel() {
           if (under !== null) void selectSlot(under);
         }}
         onKey={(event) => {
-          const steps: Record<string, number> = {
-            ArrowLeft: -1,
-            ArrowRight: 1,
-            ArrowUp: -columns.value,
-            ArrowDown: columns.value,
-          };
-          const step = steps[event.key];
-          if (step === undefined) return;
-          event.preventDefault();
-          event.stopPropagation();
+          const step = arrowStep(event, columns.value);
+          if (step === 0) return;
           const next = (state.selection.value.slot ?? 0) + step;
           if (next >= 1 && next <= slots.length) void selectSlot(next);
         }}

@@ -23,7 +23,8 @@ export function TerminalPanel() {
     const fit = new FitAddon();
     terminal.loadAddon(fit);
     terminal.open(place.current!);
-    // Tab belongs to the program, so the keyboard needs another way out.
+    // Tab belongs to the program: who goes through the page by Tab passes the terminal by, and who is in it needs another way out.
+    if (terminal.textarea !== undefined) terminal.textarea.tabIndex = -1;
     terminal.attachCustomKeyEventHandler((event) => {
       if (event.key !== "Escape" || !event.shiftKey) return true;
       if (event.type === "keydown") document.querySelector<HTMLElement>("[data-testid=run]")?.focus();
