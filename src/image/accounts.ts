@@ -54,6 +54,15 @@ export const KNOWN_ACCOUNTS: readonly Account[] = [
     group: "memcache",
   },
   {
+    package: "mariadb-server",
+    user: { name: "mysql", home: "/nonexistent", shell: "/bin/false", gecos: "MariaDB Server" },
+    group: "mysql",
+    owns: [
+      { path: "/var/lib/mysql", mode: 0o755 },
+      { path: "/run/mysqld", mode: 0o755 },
+    ],
+  },
+  {
     package: "apt",
     user: { name: "_apt", home: "/nonexistent", shell: NOLOGIN, gecos: "" },
     group: "nogroup",

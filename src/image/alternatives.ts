@@ -25,10 +25,10 @@ export function parseAlternatives(script: string): Alternative[] {
   const loops: { name: string; words: string[] }[] = [];
   const variables = new Map<string, string>();
   for (const line of script.replace(/\\\n/g, " ").split("\n")) {
-    const assignment = /^\s*([A-Za-z_]\w*)=(["']?)([A-Za-z0-9_./+:@%-]*)\2\s*$/.exec(line);
-    if (assignment) variables.set(assignment[1], assignment[3]);
-    const loop = /^\s*for\s+([A-Za-z_]\w*)\s+in\s+([^;$`]*?)\s*(?:;\s*do\b.*)?$/.exec(line);
-    if (loop) loops.push({ name: loop[1], words: loop[2].split(/\s+/).filter(Boolean) });
+    const assignment = /^\s*([A-Za-z_]\w*)=(?:(["'])([A-Za-z0-9_./+:@% -]*)\2|([A-Za-z0-9_./+:@%-]*))\s*$/.exec(line);
+    if (assignment) variables.set(assignment[1], assignment[3] ?? assignment[4]);
+    const loop = /^\s*for\s+([A-Za-z_]\w*)\s+in\s+([^;`]*?)\s*(?:;\s*do\b.*)?$/.exec(line);
+    if (loop) loops.push({ name: loop[1], words: loopWords(loop[2], variables) });
     const at = line.search(/\bupdate-alternatives\s/);
     if (at !== -1 && !line.slice(0, at).includes("#") && line.includes("--install")) {
       for (const values of combinations(loops, variables)) {
@@ -39,6 +39,12 @@ export function parseAlternatives(script: string): Alternative[] {
     if (/^\s*done\b/.test(line)) loops.pop();
   }
   return found;
+}
+
+/** What a loop goes through: words, and lists in variables; none when anything is computed. */
+function loopWords(text: string, variables: ReadonlyMap<string, string>): string[] {
+  const expanded = text.replace(/\$\{?([A-Za-z_]\w*)\}?/g, (whole, name: string) => variables.get(name) ?? whole);
+  return expanded.includes("$") ? [] : expanded.split(/\s+/).filter(Boolean);
 }
 
 function* combinations(

@@ -60,6 +60,16 @@ describe("parseAlternatives", () => {
     ]);
   });
 
+  it("goes through lists in variables, as openjdk's script does", () => {
+    const script =
+      "basedir=/usr/lib/jvm\npriority=2111\ntools='java keytool'\nfor i in $tools; do\n  update-alternatives \\\n    --install /usr/bin/$i $i $basedir/bin/$i $priority $slave1 $slave2\ndone\nfor i in $unknown; do\n  update-alternatives --install /usr/bin/$i $i /x 1\ndone\n";
+    const plain = { priority: 2111, slaves: [] };
+    expect(parseAlternatives(script)).toEqual([
+      { link: "/usr/bin/java", name: "java", path: "/usr/lib/jvm/bin/java", ...plain },
+      { link: "/usr/bin/keytool", name: "keytool", path: "/usr/lib/jvm/bin/keytool", ...plain },
+    ]);
+  });
+
   it("leaves out what is computed, commented out or no installation", () => {
     const script =
       "# update-alternatives --install /a a /b 1\nupdate-alternatives --install /a a $(which b) 1\nupdate-alternatives --install $link a /b 1\nupdate-alternatives --remove a /b\nupdate-alternatives --install /usr/bin/lzma lzma /usr/bin/xz 20 $(\n slave x)\n";

@@ -5,6 +5,7 @@ import { Accounts, applySysusers, KNOWN_ACCOUNTS, splitQuoted } from "./accounts
 import { type Alternative, applyAlternatives, parseAlternatives } from "./alternatives.ts";
 import { concatBytes } from "./bytes.ts";
 import type { DpkgDatabase } from "./dpkg-database.ts";
+import { commonPamFile, PAM_FILES } from "./pam.ts";
 import { ensureDirectory, join, type Metadata, type PathResolver, type RootTree, writeFile } from "./root-tree.ts";
 
 const ROOT_OWNED = { uid: 0, gid: 0, mtimeSeconds: 0 };
@@ -103,6 +104,7 @@ export function configureRoot(
   makeAccounts(root, database);
   makeNames(root);
   makeDefaults(root);
+  makePamFiles(root);
   makeShell(root, note);
   makeShells(root);
   const certificates = makeCertificates(root);
@@ -222,6 +224,7 @@ function makeDefaults(root: Root): void {
   root.copyIfMissing(`${base}/profile`, "/etc/profile");
   root.copyIfMissing(`${base}/motd`, "/etc/motd");
   root.copyIfMissing(`${base}/info.dir`, "/usr/share/info/dir");
+  root.copyIfMissing("/usr/lib/R/etc/Renviron.ucf", "/etc/R/Renviron");
   if (root.exists("/etc/dpkg/origins/debian")) root.linkIfMissing("debian", "/etc/dpkg/origins/default");
   if (root.exists("/usr/share/zoneinfo/Etc/UTC")) {
     root.linkIfMissing("/usr/share/zoneinfo/Etc/UTC", "/etc/localtime");
@@ -230,6 +233,16 @@ function makeDefaults(root: Root): void {
   // glibc's C.UTF-8 needs no files of its own to be chosen; without it Python and Perl fall back to ASCII.
   root.fileIfMissing("/etc/default/locale", "LANG=C.UTF-8\n");
   for (const name of ["wtmp", "btmp", "lastlog"]) root.fileIfMissing(`/var/log/${name}`, "", 0o664);
+}
+
+/** Without these files no service that asks PAM (su, chpasswd, passwd, cron, sshd) lets anybody in. */
+function makePamFiles(root: Root): void {
+  const folder = "/usr/share/pam-configs";
+  const profiles = root.list(folder).map((name) => root.text(`${folder}/${name}`) ?? "");
+  for (const file of PAM_FILES) {
+    const template = root.text(`/usr/share/pam/common-${file}`);
+    if (template !== null) root.fileIfMissing(`/etc/pam.d/common-${file}`, commonPamFile(file, template, profiles));
+  }
 }
 
 /** Scripts begin with #!/bin/sh: when dash is not there, another shell that can stand in does. */
