@@ -27,6 +27,7 @@ export const PTRACE_O_TRACEFORK = 0x2;
 export const PTRACE_O_TRACEVFORK = 0x4;
 export const PTRACE_O_TRACECLONE = 0x8;
 export const PTRACE_O_TRACEEXEC = 0x10;
+export const PTRACE_O_TRACEEXIT = 0x40;
 export const PTRACE_O_EXITKILL = 0x100000;
 /** PTRACE_O_MASK without the seccomp options. */
 export const PTRACE_O_KNOWN = 0x10007f;
@@ -35,6 +36,7 @@ export const PTRACE_EVENT_FORK = 1;
 export const PTRACE_EVENT_VFORK = 2;
 export const PTRACE_EVENT_CLONE = 3;
 export const PTRACE_EVENT_EXEC = 4;
+export const PTRACE_EVENT_EXIT = 6;
 export const PTRACE_EVENT_STOP = 128;
 
 export const NT_PRSTATUS = 1;

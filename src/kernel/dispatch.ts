@@ -104,6 +104,7 @@ function runHandler(k: Kernel, t: Task): void {
   t.minorFaults += faults.minor - minor;
   t.majorFaults += faults.major - major;
   if (result !== BLOCKED) finish(k, t, result);
+  else if (t.state === "stopped") t.retrying = true;
   else if (isInterrupted(t)) finish(k, t, t.waitInterrupted);
   else {
     t.retrying = true;

@@ -44,6 +44,8 @@ export class Tracing {
   pendingEvent = 0;
   /** An event was reported where the call ends: the stop of its exit is still to come. */
   exitStopDue = false;
+  /** The stop before the end (PTRACE_O_TRACEEXIT) is over. */
+  exitReported = false;
   /** Exit status of a thread that ended and was not waited for. */
   ended = -1;
 
@@ -181,6 +183,18 @@ export function reportPendingEvent(k: Kernel, t: Task): void {
   tracing.pendingEvent = 0;
   tracing.exitStopDue = true;
   stopForTracer(k, t, SIGTRAP | (event << 8), null);
+}
+
+/** PTRACE_O_TRACEEXIT: the thread stops before exit(2) takes effect. True: it stopped, the call is to be made again. */
+export function stopBeforeExit(k: Kernel, t: Task, status: number): boolean {
+  const { tracing } = t;
+  if (tracing === null || (tracing.options & P.PTRACE_O_TRACEEXIT) === 0 || tracing.exitReported) return false;
+  if (t.signals.pending.set.has(SIGKILL) || t.process.signals.pending.set.has(SIGKILL)) return false;
+  tracing.exitReported = true;
+  tracing.phase = "none";
+  tracing.eventMessage = status;
+  stopForTracer(k, t, SIGTRAP | (P.PTRACE_EVENT_EXIT << 8), null);
+  return true;
 }
 
 /** A traced task made `child`: it is traced too where the options say so. */

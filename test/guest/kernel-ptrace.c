@@ -34,6 +34,14 @@ static void st(const char *n, int s) {
   else if (WIFEXITED(s)) printf("%s: exit %d\n", n, WEXITSTATUS(s));
   else printf("%s: signal %d\n", n, WTERMSIG(s));
 }
+static void state(const char *n, pid_t p) {
+  char path[40], line[100];
+  sprintf(path, "/proc/%d/status", p);
+  FILE *f = fopen(path, "r");
+  while (f && fgets(line, sizeof line, f))
+    if (!strncmp(line, "State:", 6)) printf("%s: %s", n, line);
+  if (f) fclose(f);
+}
 __attribute__((noinline)) static int target(int x) { __asm__ volatile("" ::: "memory"); return x * 3; }
 
 int main(int argc, char **argv) {
@@ -140,7 +148,34 @@ int main(int argc, char **argv) {
   st("end", s);
 
   c = fork();
+  if (!c) {
+    ptrace(PTRACE_TRACEME, 0, 0, 0);
+    raise(SIGSTOP);
+    syscall(SYS_exit_group, 9);
+  }
+  waitpid(c, &s, 0);
+  state("tracee at a signal", c);
+  ptrace(PTRACE_SETOPTIONS, c, 0, PTRACE_O_TRACEEXIT | PTRACE_O_TRACESYSGOOD);
+  ptrace(PTRACE_SYSCALL, c, 0, 0);
+  do waitpid(c, &s, 0);
+  while (s >> 8 == (SIGTRAP | 0x80) && rd(c, 17) != SYS_exit_group && !ptrace(PTRACE_SYSCALL, c, 0, 0));
+  st("exit_group", s);
+  ptrace(PTRACE_SYSCALL, c, 0, 0);
+  waitpid(c, &s, 0);
+  st("before the end", s);
+  ptrace(PTRACE_GETEVENTMSG, c, 0, &msg);
+  printf("message %#lx\n", msg);
+  state("tracee before the end", c);
+  ptrace(PTRACE_CONT, c, 0, 0);
+  waitpid(c, &s, 0);
+  st("the end", s);
+
+  c = fork();
   if (!c) for (;;) pause();
+  kill(c, SIGSTOP);
+  waitpid(c, &s, WUNTRACED);
+  state("stopped, not traced", c);
+  kill(c, SIGCONT);
   printf("attach: %s\n", en(ptrace(PTRACE_ATTACH, c, 0, 0)));
   waitpid(c, &s, 0);
   st("attached", s);

@@ -14,7 +14,8 @@ import { errno } from "../linux-error.ts";
 import { openPidFd, pidFdOf } from "../pidfd.ts";
 import { type Process, ProcessGroup, Session } from "../process.ts";
 import { hangUpIfOrphaned } from "../signals/job-control.ts";
-import { NO_RESULT, type Task } from "../task.ts";
+import { BLOCKED, NO_RESULT, type Task } from "../task.ts";
+import { stopBeforeExit } from "../tracing.ts";
 import { storeWait4, storeWaitId, type WaitReport, waitForChild } from "../wait.ts";
 import { defineSyscalls } from "./registry.ts";
 
@@ -224,6 +225,7 @@ export const PROCESS_SYSCALLS = defineSyscalls({
   exit: {
     args: "status",
     run: (k, t, status) => {
+      if (stopBeforeExit(k, t, (status & 0xff) << 8)) return BLOCKED;
       exitTask(k, t, (status & 0xff) << 8);
       return NO_RESULT;
     },
@@ -231,6 +233,7 @@ export const PROCESS_SYSCALLS = defineSyscalls({
   exit_group: {
     args: "status",
     run: (k, t, status) => {
+      if (stopBeforeExit(k, t, (status & 0xff) << 8)) return BLOCKED;
       exitGroup(k, t, (status & 0xff) << 8);
       return NO_RESULT;
     },

@@ -194,7 +194,8 @@ function ptrace(k: Kernel, t: Task, request: number, pid: number, address: numbe
 export const PTRACE_SYSCALLS = defineSyscalls({
   ptrace: {
     args: "request:hex pid addr:ptr data:ptr",
-    partly: "no PTRACE_O_TRACEEXIT and VFORKDONE stops, no PEEKSIGINFO; riscv has no single step",
+    partly:
+      "no PTRACE_O_TRACEVFORKDONE stops; PTRACE_O_TRACEEXIT stops for exit calls only, no PEEKSIGINFO; riscv has no single step",
     run: (k, t, request, pid, address, data) => ptrace(k, t, request | 0, pid | 0, address, data),
   },
 });

@@ -15,6 +15,11 @@ const STATE_LETTERS = {
   dead: ["X", "dead"],
 } as const;
 
+/** Letter and word of the state; a thread that its tracer holds is no stopped one (TASK_TRACED). */
+function stateOf(task: Task): readonly [string, string] {
+  return task.state === "stopped" && task.tracing !== null ? ["t", "tracing stop"] : STATE_LETTERS[task.state];
+}
+
 /** Signal set as 16 hex digits, from its two halves. */
 function signalSet(set: { low: number; high: number }): string {
   return (set.high >>> 0).toString(16).padStart(8, "0") + (set.low >>> 0).toString(16).padStart(8, "0");
@@ -66,7 +71,7 @@ export function renderStatm(space: AddressSpace | null): string {
 /** /proc/PID/status (Linux fs/proc/array.c). `task` is the thread; memory rows are missing for a zombie, as in Linux. */
 export function renderStatus(task: Task): string {
   const process = task.process;
-  const [letter, word] = STATE_LETTERS[task.state];
+  const [letter, word] = stateOf(task);
   const c = task.credentials;
   const space = task.state === "zombie" || task.state === "dead" ? null : task.space;
   return (
@@ -95,7 +100,7 @@ export function renderStat(task: Task): string {
   const p: Process = task.process;
   const alive = task.state !== "zombie" && task.state !== "dead";
   const space = alive ? task.space : null;
-  const [letter] = STATE_LETTERS[task.state];
+  const [letter] = stateOf(task);
   const terminal = p.session.terminal?.deviceNumber ?? 0;
   const foreground = p.session.terminal?.foreground?.id ?? -1;
   const faults = space?.faults ?? { minor: 0, major: 0 };
