@@ -3,7 +3,7 @@
 //
 //   high   8 zero bytes | file name | environment strings | argument strings | 0..15 pad | 16 random bytes | pad
 //   low    argc | argv[] NULL | envp[] NULL | auxv        <- sp, 16-byte aligned
-import { AT_EXECFN, AT_NULL, AT_RANDOM } from "../abi/elf.ts";
+import { AT_EXECFN, AT_NULL, AT_RANDOM, AT_RSEQ_FEATURE_SIZE, AT_SYSINFO_EHDR } from "../abi/elf.ts";
 
 export interface StackRequest {
   /** Address just past the stack. */
@@ -70,9 +70,11 @@ export function buildInitialStack(request: StackRequest): InitialStack {
   pointers(envp, envStart);
   const auxvAt = cursor;
   for (const [type, value] of [
-    ...auxv,
+    ...auxv.filter(([type]) => type < AT_RSEQ_FEATURE_SIZE || type >= AT_SYSINFO_EHDR),
     [AT_RANDOM, randomAt] as const,
     [AT_EXECFN, fileNameAt] as const,
+    // The order of create_elf_tables().
+    ...auxv.filter(([type]) => type >= AT_RSEQ_FEATURE_SIZE && type < AT_SYSINFO_EHDR),
     [AT_NULL, 0] as const,
   ]) {
     word(type);

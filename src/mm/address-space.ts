@@ -124,7 +124,7 @@ export class AddressSpace {
   /** vm.mmap_min_addr in bytes. */
   mmapMinAddress = 4096;
   /** vm.max_map_count. */
-  maxMapCount = MAX_MAP_COUNT;
+  maxMapCount: number;
   /** Some area was sealed: only then the areas are asked. */
   hasSealed = false;
   /** Some area was given to a userfaultfd. */
@@ -137,6 +137,7 @@ export class AddressSpace {
   /** Precondition: one frame is reserved, for the root table. Made by MemoryManager.createSpace() and forkSpace(). */
   constructor(mm: MemoryManager, id: number) {
     this.mm = mm;
+    this.maxMapCount = mm.maxMapCount;
     this.id = id;
     this.table = new PageTable(mm, this);
   }

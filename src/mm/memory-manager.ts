@@ -2,7 +2,7 @@
 import { ENOMEM } from "../abi/errno.ts";
 import type { Pfn } from "../util/brand.ts";
 import { CommitAccount } from "./accounting.ts";
-import { AddressSpace } from "./address-space.ts";
+import { AddressSpace, MAX_MAP_COUNT } from "./address-space.ts";
 import type { FaultWatcher, FileBacking, MmConfig, MmTracer, OvercommitMode, TlbFlusher } from "./contracts.ts";
 import { EvictableFrames } from "./evictable-frames.ts";
 import { FileObject } from "./file-object.ts";
@@ -55,6 +55,8 @@ export class MemoryManager {
   readonly tlb: TlbFlusher;
   /** Every living space and object by id. */
   readonly spaces = new Map<number, AddressSpace>();
+  /** vm.max_map_count of new spaces, and of all after setMaxMapCount(). */
+  maxMapCount = MAX_MAP_COUNT;
   /** Of the last FAULT_USERFAULT: the object has the page, it is only not mapped. */
   userfaultIsMinor = false;
   /** A system call is running, which may be run again once a userfaultfd has brought a page. */
@@ -172,6 +174,11 @@ export class MemoryManager {
    * Swappable memory (tmpfs, memfd, shared anonymous, SysV); one reference, the caller's. `prepaidPages` are charged to the commit
    * account now and until the object is gone; with 0 each page is charged when it appears.
    */
+  setMaxMapCount(count: number): void {
+    this.maxMapCount = count;
+    for (const space of this.spaces.values()) space.maxMapCount = count;
+  }
+
   createShmemObject(sizeBytes: number, prepaidPages = 0): ShmemObject {
     return new ShmemObject(this, sizeBytes, prepaidPages);
   }

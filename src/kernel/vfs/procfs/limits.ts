@@ -25,7 +25,7 @@ export function renderLimits(limits: RLimits): string {
   const show = (value: number) => (Number.isFinite(value) ? String(value) : "unlimited");
   let out = `${"Limit".padEnd(25)} ${"Soft Limit".padEnd(20)} ${"Hard Limit".padEnd(20)} ${"Units".padEnd(10)}\n`;
   ROWS.forEach(([name, unit], i) => {
-    out += `${name.padEnd(25)} ${show(limits.soft[i]).padEnd(20)} ${show(limits.hard[i]).padEnd(20)} ${unit.padEnd(10)}\n`;
+    out += `${name.padEnd(25)} ${show(limits.soft[i]).padEnd(20)} ${show(limits.hard[i]).padEnd(20)} ${unit === "" ? "" : unit.padEnd(10)}\n`;
   });
   return out;
 }

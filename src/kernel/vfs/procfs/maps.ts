@@ -106,3 +106,26 @@ export function renderSmapsRollup(space: AddressSpace): string {
   );
   return `${head.padEnd(NAME_COLUMN - 1)} [rollup]\n${rows}`;
 }
+
+/** /proc/PID/numa_maps: one node has every page (show_numa_map). */
+export function renderNumaMaps(space: AddressSpace): string {
+  let text = "";
+  for (const area of space.areas) {
+    const name = areaName(space, area);
+    let line = `${hex(area.start, 8)} default`;
+    if (area.file !== null)
+      line += ` file=${name.replace(/[\n\t= ]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`)}`;
+    else if (name === "[heap]") line += " heap";
+    else if (name === "[stack]") line += " stack";
+    const { rss, anonymous, sharedDirty, privateDirty } = space.statistics(area);
+    const dirty = sharedDirty + privateDirty;
+    if (rss > 0) {
+      if (anonymous > 0) line += ` anon=${anonymous}`;
+      if (dirty > 0) line += ` dirty=${dirty}`;
+      if (rss !== anonymous && rss !== dirty) line += ` mapped=${rss}`;
+      line += ` N0=${rss} kernelpagesize_kB=4`;
+    }
+    text += `${line}\n`;
+  }
+  return text;
+}

@@ -1,14 +1,17 @@
 // The binary files of /proc/PID that look into an address space: pagemap and mem (Linux fs/proc/task_mmu.c, base.c).
-import { EFAULT, EINVAL, EIO } from "../../../abi/errno.ts";
+import { EACCES, EFAULT, EINVAL, EIO } from "../../../abi/errno.ts";
 import { SEEK_CUR, SEEK_SET } from "../../../abi/fcntl.ts";
 import { S_IFREG } from "../../../abi/stat.ts";
 import { PAGE_SIZE, USER_VPN_END } from "../../../arch/sv39.ts";
 import type { AddressSpace } from "../../../mm/address-space.ts";
 import type { IoCursor } from "../../../mm/io-cursor.ts";
+import { mayAccess } from "../../access.ts";
+import { errno } from "../../linux-error.ts";
 import type { Task } from "../../task.ts";
 import { type FileSystem, Inode } from "../inode.ts";
 import { OpenFile } from "../open-file.ts";
 import type { Path } from "../path.ts";
+import { PAGEMAP_SCAN, scanPagemap } from "./memory-queries.ts";
 
 /** Holds the address space from open on, as Linux does: a later exec of the process is not followed. */
 abstract class SpaceFile extends OpenFile {
@@ -33,6 +36,7 @@ class PagemapFile extends SpaceFile {
   private readonly entryBytes = new Uint8Array(this.entry.buffer);
 
   override read(_t: Task, io: IoCursor, offset: number): number {
+    if (!this.space.alive) return 0;
     const at = offset < 0 ? this.position : offset;
     if (at % 8 !== 0 || io.remaining % 8 !== 0) return -EINVAL;
     let done = 0;
@@ -43,6 +47,10 @@ class PagemapFile extends SpaceFile {
     }
     if (offset < 0) this.position = at + done;
     return done;
+  }
+
+  override ioctl(t: Task, request: number, argument: number): number {
+    return request === PAGEMAP_SCAN ? scanPagemap(t, this.space, argument) : -EINVAL;
   }
 }
 
@@ -55,7 +63,7 @@ class MemFile extends SpaceFile {
   }
   private move(_t: Task, io: IoCursor, offset: number, write: boolean): number {
     const start = offset < 0 ? this.position : offset;
-    if (io.remaining === 0) return 0;
+    if (io.remaining === 0 || !this.space.alive) return 0;
     const page = new Uint8Array(PAGE_SIZE);
     let done = 0;
     while (io.remaining > 0) {
@@ -85,7 +93,8 @@ export class SpaceInode extends Inode {
     this.kind = kind;
   }
   override truncate(): void {}
-  override open(_t: Task, path: Path, flags: number): OpenFile {
+  override open(t: Task, path: Path, flags: number): OpenFile {
+    if (!mayAccess(t, this.task)) throw errno(EACCES);
     const Kind = this.kind === "mem" ? MemFile : PagemapFile;
     return new Kind(this, path, flags, this.task.space);
   }

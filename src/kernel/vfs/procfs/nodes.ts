@@ -85,13 +85,19 @@ export abstract class ProcGenerated extends ProcInode {
   constructor(fs: FileSystem, permissions = 0o444) {
     super(fs, S_IFREG | permissions);
   }
+  /** Who may open it, beyond what the mode says: 0 or -errno. */
+  guard: ((t: Task) => number) | null = null;
+  /** What ioctl does; null: ENOTTY. */
+  control: ((t: Task, request: number, argument: number) => number) | null = null;
   abstract generate(t: Task): Uint8Array;
   /** What one write() stored: 0 or -errno. */
   store(_t: Task, _text: string): number {
     return -EINVAL;
   }
   override truncate(): void {} // O_TRUNC means nothing here
-  override open(_t: Task, path: Path, flags: number): OpenFile {
+  override open(t: Task, path: Path, flags: number): OpenFile {
+    const refused = this.guard?.(t) ?? 0;
+    if (refused < 0) throw errno(-refused);
     return new GeneratedFile(this, path, flags);
   }
 }
@@ -131,6 +137,9 @@ class GeneratedFile extends OpenFile {
 
   constructor(inode: ProcGenerated, path: Path, flags: number) {
     super(inode, path, flags);
+  }
+  override ioctl(t: Task, request: number, argument: number): number {
+    return this.inode.control?.(t, request, argument) ?? super.ioctl(t, request, argument);
   }
   override get pollable(): boolean {
     return (this.flags & O_ACCMODE) === O_RDONLY;

@@ -1,13 +1,19 @@
 // /proc/PID and /proc/PID/task/TID: one entry per line of the table below (Linux fs/proc/base.c, tgid_base_stuff).
-import { EINVAL, ESRCH } from "../../../abi/errno.ts";
+import { EACCES, EINVAL, ESRCH } from "../../../abi/errno.ts";
+import { S_IFDIR } from "../../../abi/stat.ts";
 import type { AddressSpace } from "../../../mm/address-space.ts";
+import type { Vma } from "../../../mm/vma.ts";
+import { mayAccess } from "../../access.ts";
 import type { Kernel } from "../../kernel.ts";
+import { oomScore } from "../../oom.ts";
 import type { Task } from "../../task.ts";
 import type { FileSystem, Inode } from "../inode.ts";
+import { OpenFile } from "../open-file.ts";
 import { pathName } from "../path.ts";
 import { renderLimits } from "./limits.ts";
-import { renderMaps, renderSmaps, renderSmapsRollup } from "./maps.ts";
+import { renderMaps, renderNumaMaps, renderSmaps, renderSmapsRollup } from "./maps.ts";
 import { SpaceInode } from "./memory-files.ts";
+import { queryMaps } from "./memory-queries.ts";
 import { renderMountInfo, renderMounts } from "./mounts-text.ts";
 import {
   directory,
@@ -16,6 +22,7 @@ import {
   ProcBytes,
   ProcDirectory,
   ProcDynamicDirectory,
+  type ProcGenerated,
   ProcLink,
   ProcText,
   text,
@@ -134,15 +141,60 @@ function storeCoreFilter(task: Task, value: string): number {
   return 0;
 }
 
-function oomScore(task: Task): number {
-  const space = spaceOf(task);
-  if (space === null) return 0;
-  const { mm } = task.kernel;
-  const total = mm.totalFrames + mm.swap.slotCount;
-  const { anonymous, file, shmem, swapped } = space.counters;
-  const points =
-    anonymous + file + shmem + swapped + space.pageTableBytes / 4096 + (task.process.oomScoreAdjust * total) / 1000;
-  return Math.max(0, Math.floor(((points / total) * 1000 * 2) / 3));
+/** The node with other permission bits; opening it takes the right to look into the process (mm_access). */
+const guarded =
+  (task: Task, permissions: number, maker: NodeMaker): NodeMaker =>
+  (fs) => {
+    const node = maker(fs) as ProcGenerated;
+    node.mode = (node.mode & ~0o777) | permissions;
+    node.guard = (t) => (!task.isAlive || mayAccess(t, task) ? 0 : -EACCES);
+    return node;
+  };
+
+/** /proc/PID/maps, which can also be asked for one area (PROCMAP_QUERY). */
+const mapsOf =
+  (task: Task): NodeMaker =>
+  (fs) => {
+    const node = ofSpace(task, renderMaps)(fs) as ProcGenerated;
+    node.control = (t, request, argument) => (task.isAlive ? queryMaps(t, task.space, request, argument) : -ESRCH);
+    return node;
+  };
+
+/** /proc/PID/map_files: a link for each mapped file, named by its range. */
+class MapFilesDirectory extends ProcDynamicDirectory {
+  private readonly task: Task;
+  constructor(fs: FileSystem, task: Task) {
+    super(fs);
+    this.task = task;
+    this.mode = (this.mode & ~0o777) | 0o500;
+  }
+  names(): string[] {
+    const names: string[] = [];
+    if (this.task.isAlive)
+      for (const area of this.task.space.areas) if (openFileOf(area) !== null) names.push(rangeName(area));
+    return names;
+  }
+  override lookup(_t: Task, name: string): Inode | null {
+    if (!this.task.isAlive) return null;
+    for (const area of this.task.space.areas) {
+      const file = openFileOf(area);
+      if (file === null || rangeName(area) !== name) continue;
+      return new ProcLink(
+        this.fs,
+        () => file.name(),
+        (reader) => reader.kernel.vfs.placeOf(file),
+      );
+    }
+    return null;
+  }
+}
+
+function openFileOf(area: Vma): OpenFile | null {
+  return area.file instanceof OpenFile ? area.file : null;
+}
+
+function rangeName(area: Vma): string {
+  return `${area.start.toString(16)}-${area.end.toString(16)}`;
 }
 
 const ofSpace = (task: Task, render: (space: AddressSpace) => string): NodeMaker =>
@@ -161,11 +213,15 @@ const bytesOfSpace =
 function entries(task: Task, whole: boolean): Record<string, NodeMaker> {
   const k: Kernel = task.kernel;
   const table: Record<string, NodeMaker> = {
-    auxv: bytesOfSpace(task, auxiliaryVector),
+    auxv: guarded(task, 0o400, bytesOfSpace(task, auxiliaryVector)),
     cgroup: text(() => "0::/\n"),
-    clear_refs: text(
-      () => "",
-      (_t, value) => clearReferences(task, value),
+    clear_refs: guarded(
+      task,
+      0o200,
+      text(
+        () => "",
+        (_t, value) => clearReferences(task, value),
+      ),
     ),
     cmdline: bytesOfSpace(task, commandLine),
     comm: text(
@@ -183,32 +239,46 @@ function entries(task: Task, whole: boolean): Record<string, NodeMaker> {
       () => (task.isAlive ? pathName(task.fs.cwd) : null),
       () => (task.isAlive ? task.fs.cwd : null),
     ),
-    environ: bytesOfSpace(task, (space) => readRange(space, space.layout.envStart, space.layout.envEnd)),
+    environ: guarded(
+      task,
+      0o400,
+      bytesOfSpace(task, (space) => readRange(space, space.layout.envStart, space.layout.envEnd)),
+    ),
     exe: link(
       () => task.process.executable?.name() ?? null,
       () => (task.process.executable ? k.vfs.placeOf(task.process.executable) : null),
     ),
     fd: (fs) => new FdDirectory(fs, task, false),
     fdinfo: (fs) => new FdDirectory(fs, task, true),
-    io: text(() => "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"),
+    io: guarded(
+      task,
+      0o400,
+      text(() => "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"),
+    ),
     limits: text(() => renderLimits(task.process.limits)),
     loginuid: text(() => "4294967295"),
-    maps: ofSpace(task, renderMaps),
+    map_files: (fs) => new MapFilesDirectory(fs, task),
+    maps: guarded(task, 0o444, mapsOf(task)),
     mem: (fs) => new SpaceInode(fs, task, "mem"),
     mountinfo: text(() => renderMountInfo(k)),
     mounts: text(() => renderMounts(k)),
     ns: directory({}),
+    numa_maps: guarded(task, 0o444, ofSpace(task, renderNumaMaps)),
     oom_adj: text(
       () => "0\n",
       () => 0,
     ),
-    oom_score: text(() => `${oomScore(task)}\n`),
+    oom_score: text(() => `${task.isAlive ? oomScore(k, task.process) : 0}\n`),
     oom_score_adj: text(
       () => `${task.process.oomScoreAdjust}\n`,
       (_t, value) => storeOomAdjust(task, value),
     ),
     pagemap: (fs) => new SpaceInode(fs, task, "pagemap"),
-    personality: text(() => `${task.process.personality.toString(16).padStart(8, "0")}\n`),
+    personality: guarded(
+      task,
+      0o400,
+      text(() => `${task.process.personality.toString(16).padStart(8, "0")}\n`),
+    ),
     root: link(
       () => pathName(task.fs.root),
       () => task.fs.root,
@@ -216,12 +286,21 @@ function entries(task: Task, whole: boolean): Record<string, NodeMaker> {
     sched: text(() => `${task.name} (${task.tid}, #threads: ${task.process.threads.size})\n`),
     schedstat: text(() => `${task.userNs + task.systemNs} 0 0\n`),
     sessionid: text(() => "4294967295"),
-    smaps: ofSpace(task, renderSmaps),
-    smaps_rollup: ofSpace(task, renderSmapsRollup),
+    smaps: guarded(task, 0o444, ofSpace(task, renderSmaps)),
+    smaps_rollup: guarded(task, 0o444, ofSpace(task, renderSmapsRollup)),
+    stack: guarded(
+      task,
+      0o400,
+      text(() => ""),
+    ),
     stat: text(() => renderStat(task)),
     statm: text(() => renderStatm(spaceOf(task))),
     status: text(() => renderStatus(task)),
-    syscall: text(() => (task.state === "blocked" ? `${task.syscallNumber}\n` : "running\n")),
+    syscall: guarded(
+      task,
+      0o400,
+      text(() => (task.state === "blocked" ? `${task.syscallNumber}\n` : "running\n")),
+    ),
     timerslack_ns: text(
       () => `${task.timerSlackNs}\n`,
       () => 0,
@@ -244,11 +323,13 @@ export class ProcessDirectory extends ProcDirectory {
     this.uid = task.credentials.euid;
     this.gid = task.credentials.egid;
   }
+  /** task_dump_owner(): what lies in the directory of a process that must not be looked into is root's. */
   override lookup(t: Task, name: string): Inode | null {
     const child = super.lookup(t, name);
     if (child !== null) {
-      child.uid = this.task.credentials.euid;
-      child.gid = this.task.credentials.egid;
+      const isOwn = this.task.process.dumpable === 1 || child.mode === (S_IFDIR | 0o555);
+      child.uid = isOwn ? this.task.credentials.euid : 0;
+      child.gid = isOwn ? this.task.credentials.egid : 0;
     }
     return child;
   }

@@ -31,6 +31,8 @@ export function renderMeminfo(k: Kernel): string {
     kbRow("Mlocked", 0) +
     kbRow("SwapTotal", swapTotal) +
     kbRow("SwapFree", swapTotal - mm.swap.usedCount) +
+    kbRow("Zswap", 0) +
+    kbRow("Zswapped", 0) +
     kbRow("Dirty", 0) +
     kbRow("Writeback", 0) +
     kbRow("AnonPages", kinds.anonymous) +
@@ -42,12 +44,22 @@ export function renderMeminfo(k: Kernel): string {
     kbRow("SUnreclaim", 0) +
     kbRow("KernelStack", 0) +
     kbRow("PageTables", kinds.pageTable) +
+    kbRow("SecPageTables", 0) +
+    kbRow("NFS_Unstable", 0) +
+    kbRow("Bounce", 0) +
+    kbRow("WritebackTmp", 0) +
     kbRow("CommitLimit", mm.commitLimitPages) +
     kbRow("Committed_AS", mm.committedPages) +
     kbRow("VmallocTotal", 16777216) +
     kbRow("VmallocUsed", 0) +
     kbRow("VmallocChunk", 0) +
-    `HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\nHugepagesize:       2048 kB\n`
+    kbRow("Percpu", 0) +
+    kbRow("AnonHugePages", 0) +
+    kbRow("ShmemHugePages", 0) +
+    kbRow("ShmemPmdMapped", 0) +
+    kbRow("FileHugePages", 0) +
+    kbRow("FilePmdMapped", 0) +
+    `HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\nHugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB\n`
   );
 }
 

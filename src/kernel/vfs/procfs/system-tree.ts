@@ -79,10 +79,36 @@ function vmTree(k: Kernel): Record<string, NodeMaker> {
         return 0;
       },
     ),
-    max_map_count: constant(65530),
-    mmap_min_addr: constant(4096),
+    max_map_count: text(
+      () => `${k.mm.maxMapCount}\n`,
+      (_t, value) => {
+        const count = parseNumber(value, 0, 0x7fffffff);
+        if (count === null) return -EINVAL;
+        k.mm.setMaxMapCount(count);
+        return 0;
+      },
+    ),
+    mmap_min_addr: settable(4096),
+    overcommit_kbytes: settable(0),
+    "page-cluster": settable(3),
+    dirty_bytes: settable(0),
+    dirty_background_bytes: settable(0),
+    dirtytime_expire_seconds: settable(43200),
+    oom_dump_tasks: settable(1),
+    stat_interval: settable(1),
+    watermark_scale_factor: settable(10),
+    watermark_boost_factor: settable(15000),
+    extfrag_threshold: settable(500),
+    compaction_proactiveness: settable(20),
+    memfd_noexec: settable(0),
+    unprivileged_userfaultfd: settable(0),
+    min_slab_ratio: settable(5),
+    zone_reclaim_mode: settable(0),
+    laptop_mode: settable(0),
+    numa_stat: settable(1),
+    hugetlb_shm_group: settable(0),
+    percpu_pagelist_high_fraction: settable(0),
     swappiness: settable(60),
-    page_cluster: settable(3),
     min_free_kbytes: settable(1024),
     dirty_ratio: settable(20),
     dirty_background_ratio: settable(10),
@@ -92,7 +118,7 @@ function vmTree(k: Kernel): Record<string, NodeMaker> {
     oom_kill_allocating_task: settable(0),
     panic_on_oom: settable(0),
     nr_hugepages: settable(0),
-    legacy_va_layout: constant(0),
+    legacy_va_layout: settable(0),
   };
 }
 
