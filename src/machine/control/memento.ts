@@ -50,9 +50,10 @@ function sameBytes(a: Bytes, b: Bytes): boolean {
   return true;
 }
 
+/** The sign of a zero counts for nothing. */
 function sameSlots(a: readonly Slot[], b: readonly Slot[]): boolean {
   if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i] && !Object.is(a[i], b[i])) return false;
   return true;
 }
 
@@ -62,10 +63,23 @@ function entriesOf(map: ReadonlyMap<unknown, unknown>): Slot[] {
   return flat;
 }
 
+/** What is known of an object that was reached. */
+interface Known {
+  readonly object: object;
+  saved: Saved | null;
+  /** The take that reached it last. */
+  take: number;
+}
+
+/** Objects that are not reached any more are forgotten after so many takes. */
+const FORGET_EVERY = 32;
+
 /** Takes states of one graph, each sharing with the one before what did not change. */
 export class MementoKeeper {
   private readonly scope: MementoScope;
-  private latest = new Map<object, Saved>();
+  private readonly known = new Map<object, Known>();
+  private takes = 0;
+  private queue: Known[] = [];
 
   constructor(scope: MementoScope) {
     this.scope = scope;
@@ -73,61 +87,70 @@ export class MementoKeeper {
 
   /** The present state of everything reachable from `roots`. */
   take(roots: readonly object[]): Memento {
-    const before = this.latest;
-    const now = new Map<object, Saved>();
+    this.takes++;
     const objects: object[] = [];
     const saved: Saved[] = [];
-    const queue: object[] = [];
-    const seen = new Set<object>();
-    const visit = (value: Slot): void => {
-      if (typeof value !== "object" || value === null || seen.has(value)) return;
-      seen.add(value);
-      if (!this.scope.isOpaque(value)) queue.push(value);
-    };
-    for (const root of roots) visit(root);
-    for (let object = queue.pop(); object !== undefined; object = queue.pop()) {
-      const contents = this.save(object, before.get(object));
-      objects.push(object);
+    const { queue } = this;
+    this.visitAll(roots);
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      const contents = this.save(next.object, next.saved);
+      next.saved = contents;
+      objects.push(next.object);
       saved.push(contents);
-      now.set(object, contents);
-      if (contents.kind !== "bytes") for (const value of contents.values) visit(value);
+      if (contents.kind !== "bytes") this.visitAll(contents.values);
     }
-    this.latest = now;
+    if (this.takes % FORGET_EVERY === 0) this.forget();
     return { objects, saved };
+  }
+
+  private visitAll(values: readonly Slot[]): void {
+    const { known, takes, queue, scope } = this;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (typeof value !== "object" || value === null) continue;
+      let entry = known.get(value);
+      if (entry === undefined) {
+        if (scope.isOpaque(value)) continue;
+        entry = { object: value, saved: null, take: 0 };
+        known.set(value, entry);
+      }
+      if (entry.take === takes) continue;
+      entry.take = takes;
+      queue.push(entry);
+    }
+  }
+
+  private forget(): void {
+    for (const [object, entry] of this.known) if (entry.take !== this.takes) this.known.delete(object);
   }
 
   /** Puts a state back. */
   restore({ objects, saved }: Memento): void {
-    for (let i = 0; i < objects.length; i++) this.put(objects[i], saved[i]);
-    const now = new Map<object, Saved>();
-    for (let i = 0; i < objects.length; i++) now.set(objects[i], saved[i]);
-    this.latest = now;
-  }
-
-  private save(object: object, before: Saved | undefined): Saved {
-    if (ArrayBuffer.isView(object)) return saveBytes(object, before);
-    let next: Saved;
-    if (Array.isArray(object)) next = { kind: "array", values: object.slice() };
-    else if (object instanceof Map) next = { kind: "map", values: entriesOf(object) };
-    else if (object instanceof Set) next = { kind: "set", values: [...object] };
-    else next = this.saveFields(object, before);
-    if (
-      before?.kind === next.kind &&
-      before.kind !== "bytes" &&
-      sameSlots(before.values, (next as typeof before).values)
-    ) {
-      if (next.kind !== "object" || sameSlots((before as typeof next).keys, next.keys)) return before;
+    for (let i = 0; i < objects.length; i++) {
+      this.put(objects[i], saved[i]);
+      const entry = this.known.get(objects[i]);
+      if (entry !== undefined) entry.saved = saved[i];
     }
-    return next;
   }
 
-  private saveFields(object: object, before: Saved | undefined): Saved {
+  private save(object: object, before: Saved | null): Saved {
+    if (ArrayBuffer.isView(object)) return saveBytes(object, before);
+    if (Array.isArray(object)) return newer({ kind: "array", values: object.slice() }, before);
+    if (object instanceof Map) return newer({ kind: "map", values: entriesOf(object) }, before);
+    if (object instanceof Set) return newer({ kind: "set", values: [...object] }, before);
+    const { keys, values } = this.fieldsOf(object);
+    if (before?.kind === "object" && sameSlots(before.keys, keys))
+      return sameSlots(before.values, values) ? before : { kind: "object", keys: before.keys, values };
+    return { kind: "object", keys, values };
+  }
+
+  /** The guest's fields of an object, in their order. */
+  private fieldsOf(object: object): { keys: readonly string[]; values: readonly Slot[] } {
+    const keys = Object.keys(object);
     const host = this.scope.hostFields(object);
-    let keys: readonly string[] = Object.keys(object);
-    if (host !== undefined) keys = keys.filter((key) => !host.has(key));
-    if (before?.kind === "object" && sameSlots(before.keys, keys)) keys = before.keys;
-    const fields = object as Record<string, Slot>;
-    return { kind: "object", keys, values: keys.map((key) => fields[key]) };
+    if (host === undefined) return { keys, values: Object.values(object) };
+    const own = keys.filter((key) => !host.has(key));
+    return { keys: own, values: own.map((key) => (object as Record<string, Slot>)[key]) };
   }
 
   private put(object: object, saved: Saved): void {
@@ -165,18 +188,24 @@ export class MementoKeeper {
   }
 
   private putFields(object: Record<string, Slot>, keys: readonly string[], values: readonly Slot[]): void {
+    const present = this.fieldsOf(object);
+    const sameKeys = sameSlots(present.keys, keys);
+    if (sameKeys && sameSlots(present.values, values)) return;
+    // Fields that are read-only for others are plain properties all the same.
     for (let i = 0; i < keys.length; i++) {
-      // Fields that are read-only for others are plain properties all the same.
-      if (!Object.is(object[keys[i]], values[i])) object[keys[i]] = values[i];
+      if (!sameKeys || present.values[i] !== values[i]) object[keys[i]] = values[i];
     }
-    const present = Object.keys(object);
-    if (present.length === keys.length) return;
-    const host = this.scope.hostFields(object);
-    for (const key of present) if (!keys.includes(key) && !host?.has(key)) delete object[key];
+    if (sameKeys) return;
+    for (const key of present.keys) if (!keys.includes(key)) delete object[key];
   }
 }
 
-function saveBytes(view: ArrayBufferView, before: Saved | undefined): Saved {
+/** What was saved before when nothing changed. */
+function newer(now: Saved & { values: readonly Slot[] }, before: Saved | null): Saved {
+  return before?.kind === now.kind && sameSlots((before as typeof now).values, now.values) ? before : now;
+}
+
+function saveBytes(view: ArrayBufferView, before: Saved | null): Saved {
   const bytes = bytesOf(view);
   const former = before?.kind === "bytes" && before.length === bytes.length ? before.pieces : null;
   const pieces: Bytes[] = [];
