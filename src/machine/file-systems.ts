@@ -97,10 +97,10 @@ function ensureDirectory(k: Kernel, t: Task, path: string, mode: number): void {
   }
 }
 
-/** Standard input, output and error of a program on the console: /dev/console three times. */
-export function consoleFiles(k: Kernel): OpenFile[] {
+/** A standard descriptor of a program on the console. */
+export function consoleFile(k: Kernel): OpenFile {
   const place = k.vfs.resolve(bootTask(k), AT_FDCWD, "/dev/console");
-  return [0, 1, 2].map(() => openConsole(k, place.dentry.inode!, place, O_RDWR));
+  return openConsole(k, place.dentry.inode!, place, O_RDWR);
 }
 
 const PT_LOAD = 1;

@@ -26,7 +26,7 @@ import { OutputTap } from "./control/output-tap.ts";
 import { type Advance, type Controllable, type ControlOptions, RunControl } from "./control/run-control.ts";
 import {
   bootTask,
-  consoleFiles,
+  consoleFile,
   type MountRequest,
   missingFileBytes,
   mountFileSystems,
@@ -72,14 +72,14 @@ export interface SpawnRequest {
   /** Added to the default environment. */
   env?: Readonly<Record<string, string>>;
   cwd?: string;
-  /** Text or bytes for standard input; null: end of file at once; undefined: fed later by MachineProcess.write(). */
+  /** Text or bytes for standard input; null: end of file at once; undefined: given later by MachineProcess.write(). */
   stdin?: string | Uint8Array | null;
   /** Hears that what write() fed was read. */
   stdinHost?: InputHost;
   /** Takes output as it comes; default: collected for wait(). */
   stdout?: ConsoleHost;
   stderr?: ConsoleHost;
-  /** A terminal instead of three pipes; input by MachineProcess.write(). With `stderr`, standard error goes there. */
+  /** A terminal instead of those of the three pipes that are not asked for by `stdin` or `stdinHost`, `stdout`, `stderr`. */
   terminal?: { host: ConsoleHost; size: WindowSize };
 }
 
@@ -411,8 +411,9 @@ export class MachineProcess implements InputHost {
   private readonly request: SpawnRequest;
   private input: HostInputFile | null = null;
   private console: ConsoleTty | null = null;
-  private outputs: HostOutputFile[] = [];
-  /** Standard output and error, or the terminal. */
+  /** Standard output and error, where they are not the terminal. */
+  private outputs: (HostOutputFile | null)[] = [];
+  /** Standard output (or the terminal), standard error, and the terminal when standard output is not it. */
   readonly taps: OutputTap[] = [];
   private readonly output: Uint8Array[] = [];
   private readonly errors: Uint8Array[] = [];
@@ -426,29 +427,20 @@ export class MachineProcess implements InputHost {
   }
 
   /** Makes the standard descriptors. */
-  connect(kernel: Kernel): { console: ConsoleTty | null; files: (OpenFile | null)[] } {
-    const { terminal, stdin } = this.request;
-    if (terminal) {
-      this.console = connectConsole(kernel, this.tap(0, terminal.host), terminal.size);
-      const files: OpenFile[] = consoleFiles(kernel);
-      this.outputs = [];
-      if (this.request.stderr) {
-        files.pop()!.release();
-        this.outputs = [new HostOutputFile(kernel, this.tap(1, this.request.stderr))];
-        files.push(...this.outputs);
-      }
-      return { console: this.console, files };
+  connect(kernel: Kernel): { console: ConsoleTty | null; files: OpenFile[] } {
+    const { terminal, stdin, stdinHost, stdout, stderr } = this.request;
+    // Behind the pipes that there are; in the place of standard output where that is the terminal.
+    const at = stdout ? (stderr ? 2 : 1) : 0;
+    if (terminal) this.console = connectConsole(kernel, this.tap(at, terminal.host), terminal.size);
+    if (!terminal || stdin !== undefined || stdinHost) {
+      this.input = new HostInputFile(kernel, this);
+      if (stdin) this.input.feed(typeof stdin === "string" ? encodeUtf8(stdin) : stdin);
+      if (stdin !== undefined) this.input.end();
     }
-    this.input = new HostInputFile(kernel, this);
-    if (stdin !== undefined) {
-      if (stdin !== null) this.input.feed(typeof stdin === "string" ? encodeUtf8(stdin) : stdin);
-      this.input.end();
-    }
-    this.outputs = [
-      new HostOutputFile(kernel, this.tap(0, this.request.stdout ?? collector(this.output))),
-      new HostOutputFile(kernel, this.tap(1, this.request.stderr ?? collector(this.errors))),
-    ];
-    return { console: null, files: [this.input, ...this.outputs] };
+    const pipe = (index: 0 | 1, host: ConsoleHost | undefined, collected: Uint8Array[]) =>
+      terminal && !host ? null : new HostOutputFile(kernel, this.tap(index, host ?? collector(collected)));
+    this.outputs = [pipe(0, stdout, this.output), pipe(1, stderr, this.errors)];
+    return { console: this.console, files: [this.input, ...this.outputs].map((file) => file ?? consoleFile(kernel)) };
   }
 
   /** The tap of one output; the same one when the program is started again in a repeated run. */
@@ -477,9 +469,15 @@ export class MachineProcess implements InputHost {
   write(data: string | Uint8Array): void {
     const bytes = typeof data === "string" ? encodeUtf8(data) : data.slice();
     this.machine.deliver(() => {
-      if (this.console) this.console.input(bytes);
-      else this.input?.feed(bytes);
+      if (this.input) this.input.feed(bytes);
+      else this.console?.input(bytes);
     });
+  }
+
+  /** Keys of the terminal, also when standard input is a pipe. */
+  type(keys: Uint8Array): void {
+    const bytes = keys.slice();
+    this.machine.deliver(() => this.console?.input(bytes));
   }
 
   /** No more standard input. */
@@ -500,13 +498,13 @@ export class MachineProcess implements InputHost {
   roomGrew(): void {
     this.machine.deliver(() => {
       this.console?.roomGrew();
-      for (const file of this.outputs) file.roomGrew();
+      for (const file of this.outputs) file?.roomGrew();
     });
   }
 
-  /** Nobody takes this output any more (the last of `outputs` is standard error). */
+  /** Nobody takes standard output (0) or standard error (1) any more. */
   loseReader(output: 0 | 1): void {
-    this.machine.deliver(() => this.outputs[this.outputs.length - 2 + output]?.loseReader());
+    this.machine.deliver(() => this.outputs[output]?.loseReader());
   }
 
   /** Some of the bytes that were fed were read. */

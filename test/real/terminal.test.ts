@@ -369,3 +369,43 @@ real(
     await leave(driver);
   },
 );
+
+/** A line of the host's bash on the terminal, in which FAULTLINE stands for the command. */
+function hostLine(line: string): TerminalDriver {
+  const cli = `'${process.execPath}' dist/cli/main.js run --root '${root}'`;
+  const driver = new TerminalDriver(["bash", "-c", line.replaceAll("FAULTLINE", () => cli)]);
+  drivers.push(driver);
+  return driver;
+}
+
+real("standard input is a pipe: less shows it and has its keys from /dev/tty; the terminal is restored", async () => {
+  const driver = hostLine("seq 100 | FAULTLINE /usr/bin/less; echo left $?");
+  await driver.shows((lines) => lines[0] === "1" && lines[22] === "23" && driver.onAlternateScreen);
+  const original = driver.attributes;
+  expect(await driver.askAttributes()).not.toEqual(original);
+  driver.type(" ");
+  await driver.shows((lines) => lines[0] === "24" && lines[22] === "46");
+  driver.resize(12, 80);
+  await driver.shows((lines) => lines[0] === "24" && lines[10] === "34");
+  driver.type("q");
+  await driver.shows("left 0");
+  expect((await driver.ended()).code).toBe(0);
+  expect(driver.attributes).toEqual(original);
+});
+
+real("standard output is a pipe: what asks on /dev/tty is answered there, its output goes into the pipe", async () => {
+  const script = 'test -t 0 && test ! -t 1 && test -t 2 && read -p "name? " a </dev/tty && echo "got $a"';
+  const driver = hostLine(`x=$(FAULTLINE /bin/bash -c '${script}'); echo "<$x>"`);
+  await driver.shows("name?");
+  driver.type("Ada\r");
+  expect((await driver.shows("<")).slice(0, 2)).toEqual(["name? Ada", "<got Ada>"]);
+  expect((await driver.ended()).code).toBe(0);
+});
+
+real("a program in a pipeline that reads nothing leaves the keyboard to the others", async () => {
+  const driver = hostLine('FAULTLINE /bin/sh -c "echo on; sleep 1" | cat; read x; echo "for the shell: $x"');
+  await driver.shows("on");
+  driver.type("typed ahead\r");
+  await driver.shows("for the shell: typed ahead");
+  expect((await driver.ended()).code).toBe(0);
+});

@@ -15,7 +15,7 @@ import { TraceFile } from "../../host/node/trace-file.ts";
 import { LinuxError } from "../../kernel/linux-error.ts";
 import { CliError } from "../cli-error.ts";
 import type { RunOptions } from "./run-options.ts";
-import { connectPipes, connectTerminal } from "./standard-streams.ts";
+import { connectStreams } from "./standard-streams.ts";
 
 const STATUS_TIMEOUT = 124;
 const STATUS_CANNOT_RUN = 126;
@@ -32,8 +32,7 @@ export async function runProgram(options: RunOptions): Promise<number> {
   machine.keepReports = options.report !== null;
   const trace = options.trace === null ? null : openTrace(machine, options.trace);
   const reportFile = options.report === null || options.report === "stderr" ? null : openReport(options.report);
-  const onTerminal = process.stdin.isTTY && process.stdout.isTTY;
-  const connection = onTerminal ? connectTerminal(!process.stderr.isTTY) : connectPipes();
+  const connection = connectStreams();
   let timedOut = false;
   let code: number;
   let missing = 0;

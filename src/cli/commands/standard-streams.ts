@@ -1,6 +1,8 @@
-// Connects a guest program to this process: stdin, stdout and stderr as a terminal in raw mode or as three pipes, and the signals
-// sent to this process. In every case the terminal is given back as it was.
+// Connects a guest program to this process: stdin, stdout and stderr, each as our terminal or as a pipe, and the signals sent to this
+// process. In every case the terminal is given back as it was.
 import { spawnSync } from "node:child_process";
+import { openSync } from "node:fs";
+import { ReadStream } from "node:tty";
 import type { MachineProcess, SpawnRequest } from "../../host/node/index.ts";
 
 /** Bytes that may wait for a slow reader before the guest's writers block. */
@@ -31,7 +33,7 @@ export interface Connection {
 
 /** One of our output streams as the guest's. */
 class Output {
-  private readonly stream: NodeJS.WriteStream;
+  readonly stream: NodeJS.WriteStream;
   isBroken = false;
 
   constructor(stream: NodeJS.WriteStream) {
@@ -83,9 +85,9 @@ class SignalHandlers {
  * Our terminal passes bytes on as they are. Node's raw mode leaves ONLCR on: a line feed by which a full-screen program moves
  * straight down would come out as a new line. Leaving raw mode restores all settings.
  */
-function makeRaw(): void {
-  process.stdin.setRawMode(true);
-  spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
+function makeRaw(keyboard: ReadStream): void {
+  keyboard.setRawMode(true);
+  spawnSync("stty", ["-opost"], { stdio: [(keyboard as unknown as { fd: number }).fd, "ignore", "ignore"] });
 }
 
 function leaveInput(): void {
@@ -107,120 +109,191 @@ function forwardSignals(signals: SignalHandlers, program: MachineProcess, noted:
     });
 }
 
-export function connectPipes(): Connection {
-  let program: MachineProcess | null = null;
-  let failure: string | null = null;
-  let signalled = false;
-  const signals = new SignalHandlers();
-  const output = new Output(process.stdout);
-  const errors = new Output(process.stderr);
-  /** Nobody reads any more: who writes gets SIGPIPE. No room: the program ends, and the machine in good order. */
-  const onBroken = (which: Output, number: 0 | 1) => (error: NodeJS.ErrnoException) => {
-    which.isBroken = true;
-    if (error.code !== "EPIPE") {
-      failure ??= `cannot write the program's output: ${error.message}`;
-      program!.kill(SIGKILL);
-    }
-    program!.loseReader(number);
+/** Our standard input as a pipe of the guest's. */
+class PipedInput {
+  private program!: MachineProcess;
+
+  private readonly onData = (bytes: Buffer) => {
+    this.program.write(bytes);
+    if (this.program.bufferedInput > INPUT_LIMIT) process.stdin.pause();
   };
-  const onData = (bytes: Buffer) => {
-    program!.write(bytes);
-    if (program!.bufferedInput > INPUT_LIMIT) process.stdin.pause();
-  };
-  const onEnd = () => program!.end();
-  const onDrain = () => program!.roomGrew();
-  const stdinHost = {
-    taken() {
-      if (process.stdin.isPaused() && program!.bufferedInput <= INPUT_LIMIT / 2) process.stdin.resume();
-    },
-  };
-  return {
-    request: { stdinHost, stdout: output, stderr: errors },
-    endedBy: null,
-    get failure() {
-      return failure;
-    },
-    attach(started) {
-      program = started;
-      process.stdin.on("data", onData).on("end", onEnd).on("error", onEnd);
-      process.stdout.on("drain", onDrain).on("error", onBroken(output, 0));
-      process.stderr.on("drain", onDrain).on("error", onBroken(errors, 1));
-      forwardSignals(signals, started, () => {
-        signalled = true;
-      });
-    },
-    detach() {
-      process.stdin.off("data", onData).off("end", onEnd);
-      leaveInput();
-      signals.remove();
-      process.stdout.off("drain", onDrain);
-      process.stderr.off("drain", onDrain);
-    },
-    flush: (timedOut) => flushAll([output, errors], timedOut || signalled),
-  };
+  private readonly onEnd = () => this.program.end();
+
+  taken(): void {
+    if (process.stdin.isPaused() && this.program.bufferedInput <= INPUT_LIMIT / 2) process.stdin.resume();
+  }
+
+  attach(program: MachineProcess): void {
+    this.program = program;
+    process.stdin.on("data", this.onData).on("end", this.onEnd).on("error", this.onEnd);
+  }
+
+  detach(): void {
+    process.stdin.off("data", this.onData).off("end", this.onEnd);
+    leaveInput();
+  }
 }
 
-/** `ownErrors`: standard error leads elsewhere than to the terminal. */
-export function connectTerminal(ownErrors: boolean): Connection {
-  const terminal = new Terminal(ownErrors);
-  const { screen, errors, size } = terminal;
-  return {
-    request: {
-      terminal: { host: screen, size: size() },
-      ...(errors && { stderr: errors }),
-      env: { TERM: process.env.TERM ?? "xterm" },
-    },
-    failure: null,
-    get endedBy() {
-      return terminal.endedBy;
-    },
-    attach: (program) => terminal.attach(program),
-    detach: () => terminal.detach(),
-    flush: (timedOut) => flushAll(errors ? [screen, errors] : [screen], timedOut || terminal.endedBy !== null),
+/** Our standard output (0) or error (1) as a pipe of the guest's. */
+class PipedOutput extends Output {
+  failure: string | null = null;
+  private readonly number: 0 | 1;
+  private program!: MachineProcess;
+
+  constructor(number: 0 | 1) {
+    super(number === 0 ? process.stdout : process.stderr);
+    this.number = number;
+  }
+
+  private readonly onDrain = () => this.program.roomGrew();
+  /** Nobody reads any more: who writes gets SIGPIPE. No room: the program ends, and the machine in good order. */
+  private readonly onBroken = (error: NodeJS.ErrnoException) => {
+    this.isBroken = true;
+    if (error.code !== "EPIPE") {
+      this.failure ??= `cannot write the program's output: ${error.message}`;
+      this.program.kill(SIGKILL);
+    }
+    this.program.loseReader(this.number);
   };
+
+  attach(program: MachineProcess): void {
+    this.program = program;
+    this.stream.on("drain", this.onDrain).on("error", this.onBroken);
+  }
+
+  detach(): void {
+    this.stream.off("drain", this.onDrain);
+  }
+}
+
+/** Three pipes, whatever ours are. */
+export function connectPipes(): Connection {
+  return new Streams(null, new PipedInput(), [new PipedOutput(0), new PipedOutput(1)]);
+}
+
+/** What is our terminal is the guest's, the others are pipes; the terminal is there as /dev/tty when only a part of it is left. */
+export function connectStreams(): Connection {
+  const { stdin, stdout, stderr } = process;
+  const keyboard = stdout.isTTY || stderr.isTTY ? (stdin.isTTY ? stdin : openKeyboard()) : null;
+  if (keyboard === null) return connectPipes();
+  const whole = stdin.isTTY && stdout.isTTY;
+  const outputs = [];
+  if (!stdout.isTTY) outputs.push(new PipedOutput(0));
+  if (!stderr.isTTY) outputs.push(new PipedOutput(1));
+  const screen = stdout.isTTY ? stdout : stderr;
+  return new Streams(new Terminal(keyboard, screen, !whole), stdin.isTTY ? null : new PipedInput(), outputs);
+}
+
+/** Null when we have no controlling terminal. */
+function openKeyboard(): ReadStream | null {
+  try {
+    return new ReadStream(openSync("/dev/tty", "r"));
+  } catch {
+    return null;
+  }
+}
+
+class Streams implements Connection {
+  readonly request: SpawnRequest;
+  private readonly terminal: Terminal | null;
+  private readonly input: PipedInput | null;
+  private readonly outputs: readonly PipedOutput[];
+  private readonly signals = new SignalHandlers();
+  private signalled = false;
+
+  constructor(terminal: Terminal | null, input: PipedInput | null, outputs: readonly PipedOutput[]) {
+    this.terminal = terminal;
+    this.input = input;
+    this.outputs = outputs;
+    this.request = {
+      ...(terminal && {
+        terminal: { host: terminal, size: terminal.size() },
+        env: { TERM: process.env.TERM ?? "xterm" },
+      }),
+      ...(input && { stdinHost: input }),
+      stdout: outputs.find((output) => output.stream === process.stdout),
+      stderr: outputs.find((output) => output.stream === process.stderr),
+    };
+  }
+
+  get failure(): string | null {
+    return this.outputs.find((output) => output.failure !== null)?.failure ?? null;
+  }
+
+  get endedBy(): number | null {
+    return this.terminal?.endedBy ?? null;
+  }
+
+  attach(program: MachineProcess): void {
+    this.input?.attach(program);
+    for (const output of this.outputs) output.attach(program);
+    if (this.terminal) this.terminal.attach(program);
+    else
+      forwardSignals(this.signals, program, () => {
+        this.signalled = true;
+      });
+  }
+
+  detach(): void {
+    this.terminal?.detach();
+    this.signals.remove();
+    this.input?.detach();
+    for (const output of this.outputs) output.detach();
+  }
+
+  flush(timedOut: boolean): Promise<boolean> {
+    const all = this.terminal ? [this.terminal, ...this.outputs] : this.outputs;
+    return flushAll(all, timedOut || this.signalled || this.endedBy !== null);
+  }
 }
 
 /** Our terminal as the guest's console. */
-class Terminal {
-  readonly screen = new Output(process.stdout);
-  readonly errors: Output | null;
+class Terminal extends Output {
   endedBy: number | null = null;
+  private readonly keyboard: ReadStream;
+  /**
+   * Others in a pipeline may want the keyboard: it is left alone, and in its own mode, until a program in the guest asks for it.
+   */
+  private readonly isShared: boolean;
+  private hasKeyboard = false;
   private program!: MachineProcess;
   private readonly signals = new SignalHandlers();
   private lastResort: NodeJS.Timeout | undefined;
   private detached = false;
 
-  constructor(ownErrors: boolean) {
-    this.errors = ownErrors ? new Output(process.stderr) : null;
+  constructor(keyboard: ReadStream, screen: NodeJS.WriteStream, isShared: boolean) {
+    super(screen);
+    this.keyboard = keyboard;
+    this.isShared = isShared;
   }
 
-  readonly size = () => ({ rows: process.stdout.rows ?? 24, columns: process.stdout.columns ?? 80 });
-  private readonly onData = (bytes: Buffer) => this.program.write(bytes);
+  readonly size = () => ({ rows: this.stream.rows ?? 24, columns: this.stream.columns ?? 80 });
+  private readonly onData = (bytes: Buffer) => this.program.type(bytes);
   private readonly onResize = () => this.program.resize(this.size());
   private readonly onDrain = () => this.program.roomGrew();
   private readonly onGone = () => {
-    this.screen.isBroken = true;
+    this.isBroken = true;
     this.hangUp(NUMBERS.SIGHUP);
-  };
-  private readonly onErrorsGone = () => {
-    if (this.errors === null) return;
-    this.errors.isBroken = true;
-    this.program.loseReader(1);
   };
 
   attach(program: MachineProcess): void {
     const { signals } = this;
     this.program = program;
-    makeRaw();
-    process.stdin.on("data", this.onData).on("end", this.onGone).on("error", this.onGone);
-    process.stdout.on("resize", this.onResize).on("drain", this.onDrain).on("error", this.onGone);
-    process.stderr.on("drain", this.onDrain).on("error", this.onErrorsGone);
+    if (!this.isShared) this.inputWanted();
+    this.stream.on("resize", this.onResize).on("drain", this.onDrain).on("error", this.onGone);
     for (const name of ["SIGUSR1", "SIGUSR2"] as const) signals.on(name, () => program.kill(NUMBERS[name]));
     for (const name of ["SIGINT", "SIGQUIT"] as const) signals.on(name, () => program.interrupt(NUMBERS[name]));
     // A terminal window that is closed or told to end does the same to what runs in it: it hangs up.
     for (const name of ["SIGHUP", "SIGTERM"] as const) signals.on(name, () => this.hangUp(NUMBERS[name]));
     signals.on("SIGTSTP", () => this.suspend());
     signals.on("SIGCONT", () => this.resume());
+  }
+
+  inputWanted(): void {
+    if (this.hasKeyboard || this.detached) return;
+    this.hasKeyboard = true;
+    makeRaw(this.keyboard);
+    this.keyboard.on("data", this.onData).on("end", this.onGone).on("error", this.onGone);
   }
 
   /** Shells and editors end when their terminal hangs up, and save what they have; who does not is killed. */
@@ -232,14 +305,16 @@ class Terminal {
   }
 
   private suspend(): void {
-    process.stdin.setRawMode(false);
+    if (this.hasKeyboard) this.keyboard.setRawMode(false);
     process.kill(process.pid, "SIGSTOP");
   }
 
   private resume(): void {
-    // Off and on: whoever had the terminal meanwhile may have changed it.
-    process.stdin.setRawMode(false);
-    makeRaw();
+    if (this.hasKeyboard) {
+      // Off and on: whoever had the terminal meanwhile may have changed it.
+      this.keyboard.setRawMode(false);
+      makeRaw(this.keyboard);
+    }
     this.program.resize(this.size());
     this.program.redraw();
   }
@@ -248,10 +323,11 @@ class Terminal {
     this.detached = true;
     clearTimeout(this.lastResort);
     this.signals.remove();
-    process.stdin.off("data", this.onData).off("end", this.onGone);
-    if (process.stdin.isRaw) process.stdin.setRawMode(false);
-    leaveInput();
-    process.stdout.off("resize", this.onResize).off("drain", this.onDrain);
-    process.stderr.off("drain", this.onDrain);
+    const { keyboard } = this;
+    keyboard.off("data", this.onData).off("end", this.onGone);
+    if (keyboard.isRaw) keyboard.setRawMode(false);
+    if (keyboard === process.stdin) leaveInput();
+    else keyboard.destroy();
+    this.stream.off("resize", this.onResize).off("drain", this.onDrain);
   }
 }

@@ -24,6 +24,8 @@ export interface ConsoleHost {
   write(bytes: Uint8Array): void;
   /** How many bytes it wants now; missing: any number. When it grows again, call roomGrew() of the file or terminal. */
   room?(): number;
+  /** Of a terminal: a program reads the keyboard, or says how it wants to. Heard often. */
+  inputWanted?(): void;
   /** The guest was brought back in time and went another way: only the first `count` bytes of what was written still hold. */
   rewound?(count: number): void;
 }
@@ -69,6 +71,10 @@ export class ConsoleTty implements TtyOutput {
   opened(): void {}
 
   lastClosed(): void {}
+
+  inputWanted(): void {
+    this.host.inputWanted?.();
+  }
 
   /** Bytes from the keyboard. */
   input(bytes: Uint8Array): void {

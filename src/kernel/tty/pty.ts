@@ -61,6 +61,8 @@ export class Pty implements TtyOutput {
     this.masterQueue.wake();
   }
 
+  inputWanted(): void {}
+
   /** Every slave file is closed (TTY_OTHER_CLOSED on the master). */
   get slaveClosed(): boolean {
     return this.slaveWasOpened && this.tty.openCount === 0;

@@ -54,6 +54,7 @@ export class TtyFile extends KernelFile {
     if (this.hungUp || io.remaining === 0) return 0;
     const access = checkAccess(t, tty, SIGTTIN);
     if (access < 0) return access;
+    tty.inputWanted();
     const available = tty.discipline.readableBytes;
     if (tty.discipline.canonical) {
       if (available > 0) return this.takeInput(io);
@@ -121,6 +122,7 @@ export class TtyFile extends KernelFile {
   /** n_tty_poll. */
   override poll(): number {
     if (this.hungUp) return POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDNORM | POLLWRNORM;
+    this.tty.inputWanted();
     let mask = 0;
     if (this.tty.discipline.pollReadable) mask |= POLLIN | POLLRDNORM;
     if (this.tty.outputRoom > 0) mask |= POLLOUT | POLLWRNORM;

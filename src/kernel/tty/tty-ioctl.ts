@@ -40,6 +40,7 @@ export function ttyIoctl(t: Task, tty: Tty, file: OpenFile, request: number, arg
   if (CHANGES.has(code)) {
     const access = checkAccess(t, tty, SIGTTOU);
     if (access < 0) return access;
+    tty.inputWanted();
   }
   return (
     settingsRequest(t, tty, code, argument) ??

@@ -23,6 +23,8 @@ export interface TtyOutput {
   /** A file was opened; the last one was closed. */
   opened(): void;
   lastClosed(): void;
+  /** A program reads the terminal, or says how it wants to read it. */
+  inputWanted(): void;
 }
 
 export class Tty implements LineHost {
@@ -119,6 +121,10 @@ export class Tty implements LineHost {
     if (this.backlog.length === 0) at += this.discipline.receive(bytes, at, to);
     if (at < to) this.backlog.pushBytes(bytes, at, to);
     this.transmit();
+  }
+
+  inputWanted(): void {
+    this.sink.inputWanted();
   }
 
   /** A reader made room: what was typed meanwhile goes on into the line discipline. */

@@ -60,6 +60,10 @@ export class OutputTap implements ConsoleHost {
     return this.keeps ? Number.POSITIVE_INFINITY : (this.host.room?.() ?? Number.POSITIVE_INFINITY);
   }
 
+  inputWanted(): void {
+    this.host.inputWanted?.();
+  }
+
   /** What the guest has written up to the present moment, since keep(), as far as it is kept (the latest 16 MiB at least). */
   transcript(): Uint8Array {
     return this.kept.slice(0, Math.max(0, Math.min(this.produced, this.delivered) - this.first));
