@@ -1,6 +1,6 @@
+// The page: `npm run build` writes it to dist/web, for `faultline ui`; `npm run build:web` also makes one file of them, which runs by itself.
 import { defineConfig } from "vite";
 
-// The page: `npm run build` writes it to dist/web, for `faultline ui`; `npm run build:web` also makes one file of them, which runs by itself.
 export default defineConfig({
   root: "src/web",
   base: "./",

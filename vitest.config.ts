@@ -1,3 +1,4 @@
+// Where the tests are and how long they may take.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({

@@ -1,3 +1,4 @@
+// The command line: sizes, options, help texts and errors, without running anything.
 import { describe, expect, it } from "vitest";
 import { exactSize } from "../machine/sizes.ts";
 import { CliError } from "./cli-error.ts";

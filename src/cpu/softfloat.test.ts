@@ -1,3 +1,4 @@
+// The software floating point against the engine's own arithmetic, and where that says nothing: rounding modes, exceptions, special values.
 import { describe, expect, it } from "vitest";
 import { Prng } from "../util/prng.ts";
 import { floatOperation, unbox } from "./isa/float-operations.ts";

@@ -1,3 +1,4 @@
+// A root tarball unpacked into memory, as the kernel sees it.
 import { describe, expect, it } from "vitest";
 import { makeTar } from "../../test/install/debian-archive.ts";
 import { S_IFMT, S_IFREG } from "../abi/stat.ts";

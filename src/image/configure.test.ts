@@ -1,3 +1,4 @@
+// What maintainer scripts would have done, read from their text.
 import { describe, expect, it } from "vitest";
 import { makeDeb } from "../../test/install/debian-archive.ts";
 import { Accounts, applySysusers } from "./accounts.ts";

@@ -1,3 +1,4 @@
+// The file formats of packages and archives: ar, deb, control data, version numbers.
 import { describe, expect, it } from "vitest";
 import { makeAr, makeDeb } from "../../test/install/debian-archive.ts";
 import { debianMirror, parseDeb822Sources, parseOneLineSources } from "./apt-sources.ts";

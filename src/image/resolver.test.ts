@@ -1,3 +1,4 @@
+// Which packages a request needs, and in which order.
 import { describe, expect, it } from "vitest";
 import { ControlParagraph } from "./control.ts";
 import { PackageIndex, RecordSource } from "./package-index.ts";

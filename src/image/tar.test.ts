@@ -1,3 +1,4 @@
+// The tar reader: dialects, names, streams that are cut anywhere.
 import { describe, expect, it } from "vitest";
 import { fixSum, makeTar, paxRecord, tarItem } from "../../test/install/debian-archive.ts";
 import { Prng } from "../util/prng.ts";

@@ -1,3 +1,4 @@
+// Unpacking packages: paths, links, modes, what must not leave the root.
 import { describe, expect, it } from "vitest";
 import { makeAr, makeTar, type TarItem } from "../../test/install/debian-archive.ts";
 import type { Decompressors } from "./decompress.ts";

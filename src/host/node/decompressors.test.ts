@@ -1,3 +1,4 @@
+// Node's gzip and xz decoders: whole, cut short, joined, left in the middle.
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";

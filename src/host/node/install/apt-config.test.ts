@@ -1,3 +1,4 @@
+// What is read from the host's apt: mirror, proxy, keys.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
