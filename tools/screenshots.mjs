@@ -65,9 +65,10 @@ async function objectsScene(page) {
 async function swapScene(page) {
   await runTo(page, "fault", "swap-in");
   await page.getByRole("tab", { name: "Swap" }).click();
-  // The page after the one that came back is still out.
-  await page.getByLabel("Pages of the address space").focus();
-  await page.keyboard.press("ArrowRight");
+  const pages = page.getByLabel("Pages of the address space");
+  await pages.evaluate((canvas) => canvas.closest(".canvas-place").scrollTo(0, 0));
+  await pages.click({ position: { x: 300, y: 180 } });
+  await page.getByTestId("slot").filter({ hasText: "in swap only" }).waitFor({ timeout: STOP_MS });
 }
 
 /** A step is over when the moment, in instructions, has changed. */

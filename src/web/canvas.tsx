@@ -89,9 +89,28 @@ export function Canvas({
   );
 }
 
+export interface Inks {
+  text: string;
+  dim: string;
+  line: string;
+  panel: string;
+}
+
 /** The colours of text and lines in the present theme. */
-export function inks(): { text: string; dim: string; line: string; accent: string } {
+export function inks(): Inks {
   const style = getComputedStyle(document.documentElement);
   const read = (name: string) => style.getPropertyValue(name).trim();
-  return { text: read("--text"), dim: read("--dim"), line: read("--line"), accent: read("--accent") };
+  return { text: read("--text"), dim: read("--dim"), line: read("--line"), panel: read("--panel") };
+}
+
+/** Marks a square cell as selected: a ring with a rim on both sides, which stands out from cells of every colour. */
+export function markCell(context: CanvasRenderingContext2D, x: number, y: number, side: number, ink: Inks): void {
+  for (const [colour, width] of [
+    [ink.panel, 5],
+    [ink.text, 2.5],
+  ] as const) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.strokeRect(x - 2.5, y - 2.5, side + 5, side + 5);
+  }
 }

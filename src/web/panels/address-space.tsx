@@ -16,7 +16,7 @@ import {
 } from "../../view/address-layout.ts";
 import { bytes, count, hex, shortName } from "../../view/format.ts";
 import { PAGE_CLASS_TABLE, PAGE_CLASSES } from "../../view/page-classes.ts";
-import { Canvas, type CanvasSize, inks } from "../canvas.tsx";
+import { Canvas, type CanvasSize, type Inks, inks, markCell } from "../canvas.tsx";
 import { lookSoon, selectPage } from "../client.ts";
 import { PAGE_WORDS, pageColour } from "../palette.ts";
 import * as state from "../state.ts";
@@ -48,7 +48,8 @@ effect(() => {
 export function AddressSpacePanel() {
   const scroller = useRef<HTMLDivElement>(null);
   const selection = state.selection.value;
-  // What was selected elsewhere comes into sight.
+  const isLaidOut = selection.vpn !== null && cellOf(layout.value, selection.vpn) !== null;
+  // What was selected elsewhere comes into sight, as soon as its area is known.
   useEffect(() => {
     const cell = selection.vpn === null ? null : cellOf(layout.peek(), selection.vpn);
     const element = scroller.current;
@@ -56,7 +57,7 @@ export function AddressSpacePanel() {
     const y = cell.y + PADDING_PX;
     if (y < element.scrollTop + LABEL_PX || y > element.scrollTop + element.clientHeight - LABEL_PX)
       element.scrollTop = Math.max(0, y - element.clientHeight / 2);
-  }, [selection.vpn, selection.pid]);
+  }, [selection.vpn, selection.pid, isLaidOut]);
   const processes = state.look.value?.answer.processes ?? [];
   const entries = PAGE_CLASSES.slice(1).map(({ name, label, about }) => ({
     label,
@@ -225,12 +226,7 @@ function paint(context: CanvasRenderingContext2D, { width, height }: CanvasSize)
   context.restore();
 }
 
-function paintLabel(
-  context: CanvasRenderingContext2D,
-  block: AreaBlock,
-  width: number,
-  ink: ReturnType<typeof inks>,
-): void {
+function paintLabel(context: CanvasRenderingContext2D, block: AreaBlock, width: number, ink: Inks): void {
   const area = areas.value[block.index];
   context.textBaseline = "middle";
   const y = block.labelTop + LABEL_PX / 2;
@@ -285,7 +281,7 @@ function paintGrid(context: CanvasRenderingContext2D, block: AreaBlock, columns:
 }
 
 /** The selected page, and every page of this process that the selected frame is mapped at. */
-function paintSelection(context: CanvasRenderingContext2D, ink: ReturnType<typeof inks>): void {
+function paintSelection(context: CanvasRenderingContext2D, ink: Inks): void {
   const pid = state.shownPid.peek();
   const { vpn, pid: owner } = state.selection.peek();
   const mapped = (state.frame.peek()?.mappings ?? [])
@@ -295,11 +291,6 @@ function paintSelection(context: CanvasRenderingContext2D, ink: ReturnType<typeo
   for (const page of new Set([...mapped, ...(vpn !== null && owner === pid ? [vpn] : [])])) {
     const cell = cellOf(layout.value, page);
     if (cell === null) continue;
-    context.strokeStyle = ink.text;
-    context.lineWidth = 2;
-    context.strokeRect(cell.x - 1.5, cell.y - 1.5, cellPx + 2, cellPx + 2);
-    context.strokeStyle = ink.accent;
-    context.lineWidth = 1.5;
-    context.strokeRect(cell.x - 3.5, cell.y - 3.5, cellPx + 6, cellPx + 6);
+    markCell(context, cell.x, cell.y, cellPx - 1, ink);
   }
 }

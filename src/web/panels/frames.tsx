@@ -5,7 +5,7 @@ import type { FrameColumns } from "../../session/protocol.ts";
 import { bytes, count, hex, shortName } from "../../view/format.ts";
 import { type FrameLayout, frameAt, frameCell, layOutFrames } from "../../view/frame-layout.ts";
 import { FRAME_CLASSES } from "../../view/page-classes.ts";
-import { Canvas, type CanvasSize, inks } from "../canvas.tsx";
+import { Canvas, type CanvasSize, inks, markCell } from "../canvas.tsx";
 import { ask, lookSoon, selectFrame } from "../client.ts";
 import { FADED_FRAME_WORDS, FRAME_WORDS, frameColour } from "../palette.ts";
 import { arrowStep } from "../row-keys.ts";
@@ -142,14 +142,8 @@ function paint(context: CanvasRenderingContext2D): void {
   paintCells(context, columns, layout.value);
   const { pfn } = state.selection.peek();
   if (pfn !== null) {
-    const ink = inks();
     const { x, y } = frameCell(layout.value, pfn);
-    context.strokeStyle = ink.text;
-    context.lineWidth = 2;
-    context.strokeRect(x - 1.5, y - 1.5, cellPx + 2, cellPx + 2);
-    context.strokeStyle = ink.accent;
-    context.lineWidth = 1.5;
-    context.strokeRect(x - 3.5, y - 3.5, cellPx + 6, cellPx + 6);
+    markCell(context, x, y, cellPx - 1, inks());
   }
   context.restore();
 }

@@ -1,7 +1,7 @@
 // Memory objects: files and shared memory with their page caches, and who maps them.
 import { signal } from "@preact/signals";
 import { bytes, count, hex, shortName } from "../../view/format.ts";
-import { Canvas, inks } from "../canvas.tsx";
+import { Canvas, inks, markCell } from "../canvas.tsx";
 import { selectFrame, selectObject, selectPage } from "../client.ts";
 import { frameColour, pageColour } from "../palette.ts";
 import { arrowStep, rowKeys } from "../row-keys.ts";
@@ -114,15 +114,12 @@ function paint(context: CanvasRenderingContext2D, pages: Int32Array, pfn: number
     context.fillRect(x, y, CELL_PX - 1, CELL_PX - 1);
   });
   const ink = inks();
-  context.lineWidth = 2;
+  const [x, y] = place(cursor.value);
+  context.strokeStyle = ink.dim;
+  context.lineWidth = 1.5;
+  if (cursor.value < pages.length) context.strokeRect(x - 1, y - 1, CELL_PX + 1, CELL_PX + 1);
   const marked = pfn === null ? -1 : pages.indexOf(pfn);
-  for (const [i, colour] of [
-    [cursor.value, ink.dim],
-    [marked, ink.accent],
-  ] as const) {
-    if (i < 0 || i >= pages.length) continue;
-    const [x, y] = place(i);
-    context.strokeStyle = colour;
-    context.strokeRect(x - 1, y - 1, CELL_PX + 1, CELL_PX + 1);
-  }
+  if (marked < 0) return;
+  const [left, top] = place(marked);
+  markCell(context, left, top, CELL_PX - 1, ink);
 }

@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { SLOT_CACHED, SLOT_FREE } from "../../machine/inspect/swap-slots.ts";
 import { bytes, count } from "../../view/format.ts";
-import { Canvas, inks } from "../canvas.tsx";
+import { Canvas, inks, markCell } from "../canvas.tsx";
 import { selectSlot } from "../client.ts";
 import { frameColour, pageColour } from "../palette.ts";
 import { arrowStep } from "../row-keys.ts";
@@ -109,7 +109,5 @@ function paint(
     context.fillRect(x(i), y(i), CELL_PX - 1, CELL_PX - 1);
   }
   if (selected === null || selected > slots.length) return;
-  context.strokeStyle = inks().accent;
-  context.lineWidth = 2;
-  context.strokeRect(x(selected - 1) - 2, y(selected - 1) - 2, CELL_PX + 3, CELL_PX + 3);
+  markCell(context, x(selected - 1), y(selected - 1), CELL_PX - 1, inks());
 }
