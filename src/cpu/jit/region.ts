@@ -211,6 +211,7 @@ class RegionBuilder {
     const { e } = this;
     this.node = node;
     if (block.instructions.length > 0) this.checkPages(node, block, pending);
+    e.beginBlock(block.instructions);
     for (const instruction of block.instructions) {
       e.instruction = instruction;
       e.pending = pending;

@@ -7,6 +7,7 @@ import type { FloatOperation } from "../isa/float-operations.ts";
 import { CODE_DROPPED, F, FAULTED, FCSR, X } from "../layout.ts";
 import type { FunctionBuilder, Label } from "../wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "../wasm/opcodes.ts";
+import { type AccessGroup, groupAccesses } from "./access-groups.ts";
 import type { BlockInstruction } from "./blocks.ts";
 
 /** A region function answers an exit reason, or this: the interpreter goes on at PC. */
@@ -54,6 +55,9 @@ export class TranslatorEmitter implements Emitter {
   leaveLabel!: Label;
   private readonly place: number;
   instruction!: BlockInstruction;
+  private groups = new Map<BlockInstruction, AccessGroup>();
+  /** i32 local per base register (doubled, plus 1 for stores): linear address of its group's `low`, or 0. */
+  private readonly groupLocals = new Map<number, number>();
   /** Instructions retired since fuel was last brought up to date, before this one. */
   pending = 0;
 
@@ -196,6 +200,77 @@ export class TranslatorEmitter implements Emitter {
     this.floats.emit(this.f, operation.name);
   }
 
+  /** Must be called before the instructions of a block are emitted. */
+  beginBlock(instructions: readonly BlockInstruction[]): void {
+    this.groups = groupAccesses(instructions);
+  }
+
+  private groupLocal({ base, isStore }: AccessGroup): number {
+    const key = base * 2 + (isStore ? 1 : 0);
+    let local = this.groupLocals.get(key);
+    if (local === undefined) {
+      local = this.f.local(I32);
+      this.groupLocals.set(key, local);
+    }
+    return local;
+  }
+
+  /**
+   * Looks up the page of the group's last byte, which is that of `low` or has another tag: a group across two pages misses,
+   * and its members go the slow way one by one.
+   */
+  private lookUpGroup(group: AccessGroup): void {
+    const { f } = this;
+    const span = group.end - 1 - group.low;
+    const push = (offset: number) => {
+      if (offset !== 0) f.i64(offset).op("i64_add");
+    };
+    this.x1();
+    push(group.low);
+    f.tee(this.va64);
+    if (span >= group.align) push(span);
+    f.op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(0x3ff0).op("i32_and");
+    f.get(group.isStore ? this.tlbWrite : this.tlbRead)
+      .op("i32_add")
+      .tee(this.entry)
+      .mem("i64_load", 0);
+    f.get(this.va64)
+      .i64(-4096 + group.align - 1)
+      .op("i64_and", "i64_eq");
+    f.if_(
+      I32,
+      () => this.linearAddress(),
+      () => f.i32(0),
+      true,
+    );
+    f.set(this.groupLocal(group));
+  }
+
+  /** A member of a group: `hit` takes the distance from the linear address on the stack; `miss` the address in va64. */
+  private groupedAccess(
+    group: AccessGroup,
+    hit: (distance: number) => void,
+    miss: () => void,
+    type: typeof I64 | typeof VOID,
+  ): void {
+    const { f, instruction } = this;
+    if (instruction === group.first) this.lookUpGroup(group);
+    const local = this.groupLocal(group);
+    f.get(local).if_(
+      type,
+      () => {
+        f.get(local);
+        hit(instruction.imm - group.low);
+      },
+      () => {
+        this.x1();
+        f.i64(instruction.imm).op("i64_add").set(this.va64);
+        miss();
+      },
+      true,
+    );
+  }
+
   /** As in the interpreter: a misaligned access never hits, as its low bits differ from any tag. */
   private access(
     table: number,
@@ -230,7 +305,9 @@ export class TranslatorEmitter implements Emitter {
       if (signed) f.op(sizeBytes === 1 ? "i64_extend8_s" : sizeBytes === 2 ? "i64_extend16_s" : "i64_extend32_s");
       this.faultIfNoted();
     };
-    this.access(this.tlbRead, sizeBytes, hit, miss, I64);
+    const group = this.groups.get(this.instruction);
+    if (group !== undefined) this.groupedAccess(group, (distance) => void f.mem(op, distance), miss, I64);
+    else this.access(this.tlbRead, sizeBytes, hit, miss, I64);
   }
   store(op: MemoryOp, sizeBytes: number, value: () => void): void {
     const { f } = this;
@@ -245,7 +322,13 @@ export class TranslatorEmitter implements Emitter {
       f.call(this.shared.slowStore);
       this.leaveIfNoted();
     };
-    this.access(this.tlbWrite, sizeBytes, hit, miss, VOID);
+    const group = this.groups.get(this.instruction);
+    const groupHit = (distance: number) => {
+      value();
+      f.mem(op, distance);
+    };
+    if (group !== undefined) this.groupedAccess(group, groupHit, miss, VOID);
+    else this.access(this.tlbWrite, sizeBytes, hit, miss, VOID);
   }
 
   branchIf(condition: () => void): void {
