@@ -288,6 +288,9 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
   f.get(e.t).mem("i32_load", REGION_RECORDS).callIndirect(regionType).set(e.reason);
   f.i32(0).i32(0).mem("i32_store", CODE_DROPPED);
   f.i32(0).mem("i64_load", PC).set(e.npc);
+  f.get(e.t).i32(2).op("i32_shr_u").tee(e.t2);
+  f.get(e.t2).mem("i32_load", REGION_WORK).get(e.fuelLocal);
+  f.i32(0).mem("i32_load", FUEL_LEFT).op("i32_sub", "i32_add").mem("i32_store", REGION_WORK);
   f.get(e.reason)
     .i32(0)
     .op("i32_ge_s")
@@ -312,9 +315,6 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
   f.i32(0).get(e.fuelLocal).get(e.t2).op("i32_sub", "i64_extend_i32_u");
   f.i32(0).mem("i64_load", REGION_INSTRUCTIONS).op("i64_add").mem("i64_store", REGION_INSTRUCTIONS);
   f.i32(0).get(e.npc).mem("i64_store", LAST_EXIT);
-  f.get(e.t).i32(2).op("i32_shr_u").tee(e.t);
-  f.get(e.t).mem("i32_load", REGION_WORK).get(e.fuelLocal).get(e.t2).op("i32_sub", "i32_add");
-  f.mem("i32_store", REGION_WORK);
   f.get(e.t2).set(e.fuelLocal).br(e.labels.jump);
 }
 
