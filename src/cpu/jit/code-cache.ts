@@ -47,7 +47,7 @@ const RECORDED_INSTRUCTIONS = 10_000;
 /** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
 const PRICE = 5000;
 /** A region is optimised when so many instructions were run in it for each of its own. */
-const OPTIMISING_PRICE = 50_000;
+const OPTIMISING_PRICE = 100_000;
 /** Samples between two looks at what the regions have done. */
 const SAMPLES_PER_REVIEW = 256;
 /** Samples between two looks at the indirect jumps that left regions. */

@@ -159,12 +159,10 @@ class RegionBuilder {
     const { f, e } = this;
     f.block(VOID, (exit) => {
       e.exitLabel = exit;
-      f.block(VOID, (leave) => {
-        e.leaveLabel = leave;
+      e.withLeaves(() => {
         f.get(e.entryOffset).set(this.target);
         this.tree(DISPATCHER, 0);
       });
-      e.emitLeave();
     });
     f.prepend(() => {
       f.i32(0).mem("i32_load", BANK_POINTER).i32(TLB_READ).op("i32_add").tee(e.tlbRead);

@@ -53,6 +53,10 @@ export class TranslatorEmitter implements Emitter {
   exitLabel!: Label;
   /** Leaves the function; place and status are set. */
   leaveLabel!: Label;
+  /** Leaves the function because of a page fault; place is set. */
+  faultLabel!: Label;
+  /** After a store of so many bytes of code that noted something; place is that of the store. */
+  readonly storeLabels: { 2: Label; 4: Label } = { 2: null!, 4: null! };
   private readonly place: number;
   instruction!: BlockInstruction;
   private groups = new Map<BlockInstruction, AccessGroup>();
@@ -301,9 +305,10 @@ export class TranslatorEmitter implements Emitter {
       f.mem(op);
     };
     const miss = () => {
+      this.setPlace(this.instruction.at, this.pending);
       f.get(this.va64).i32(sizeBytes).call(this.shared.slowLoad);
       if (signed) f.op(sizeBytes === 1 ? "i64_extend8_s" : sizeBytes === 2 ? "i64_extend16_s" : "i64_extend32_s");
-      this.faultIfNoted();
+      f.i32(0).mem("i32_load", FAULTED).brIf(this.faultLabel, false);
     };
     const group = this.groups.get(this.instruction);
     if (group !== undefined) this.groupedAccess(group, (distance) => void f.mem(op, distance), miss, I64);
@@ -317,10 +322,13 @@ export class TranslatorEmitter implements Emitter {
       f.mem(op);
     };
     const miss = () => {
+      this.setPlace(this.instruction.at, this.pending);
       f.get(this.va64).i32(sizeBytes);
       value();
       f.call(this.shared.slowStore);
-      this.leaveIfNoted();
+      // A fault was noted, or code was dropped that may be this region. FAULTED and CODE_DROPPED adjoin.
+      f.i32(0).mem("i64_load", FAULTED, 2).i64(0).op("i64_ne");
+      f.brIf(this.storeLabels[this.instruction.lengthBytes as 2 | 4], false);
     };
     const group = this.groups.get(this.instruction);
     const groupHit = (distance: number) => {
@@ -346,12 +354,47 @@ export class TranslatorEmitter implements Emitter {
    * they hardly ever run, so each only says where it is: emitLeave() does the work once for all.
    */
   leave(status: number, offset: number, retired: number): void {
+    this.setPlace(offset, retired);
+    this.f.i32(status).set(this.status).br(this.leaveLabel);
+  }
+  private setPlace(offset: number, retired: number): void {
+    this.f.i64(offset * 2 ** PLACE_SHIFT + retired).set(this.place);
+  }
+  /** Opens the blocks at whose ends the function is left, around `body`, which leaves by one of the labels. */
+  withLeaves(body: () => void): void {
     const { f } = this;
-    f.i64(offset * 2 ** PLACE_SHIFT + retired).set(this.place);
-    f.i32(status).set(this.status).br(this.leaveLabel);
+    const within = (end: () => void, inner: (label: Label) => void) => {
+      f.block(VOID, inner);
+      end();
+    };
+    const stored = (bytes: 2 | 4) => () => {
+      f.i32(0).mem("i32_load", FAULTED).brIf(this.faultLabel);
+      f.get(this.place)
+        .i64(bytes * 2 ** PLACE_SHIFT + 1)
+        .op("i64_add")
+        .set(this.place);
+      f.i32(REGION_CONTINUE).set(this.status).br(this.leaveLabel);
+    };
+    within(
+      () => this.emitLeave(),
+      (leave) => {
+        this.leaveLabel = leave;
+        const fault = () => f.i32(EXIT_PAGE_FAULT).set(this.status);
+        within(fault, (faultLabel) => {
+          this.faultLabel = faultLabel;
+          within(stored(4), (four) => {
+            this.storeLabels[4] = four;
+            within(stored(2), (two) => {
+              this.storeLabels[2] = two;
+              body();
+            });
+          });
+        });
+      },
+    );
   }
   /** Behind the block of leaveLabel: place -> npc and fuel. */
-  emitLeave(): void {
+  private emitLeave(): void {
     const { f } = this;
     f.get(this.base).get(this.place).i64(PLACE_SHIFT).op("i64_shr_s", "i64_add").set(this.npc);
     f.get(this.fuelLocal)
@@ -372,22 +415,6 @@ export class TranslatorEmitter implements Emitter {
       .i32(0)
       .mem("i32_load", FAULTED)
       .if_(VOID, () => this.leaveHere(EXIT_PAGE_FAULT), undefined, false);
-  }
-  /** After a slow store: a fault was noted, or code was dropped that may be this region. FAULTED and CODE_DROPPED adjoin. */
-  private leaveIfNoted(): void {
-    this.f
-      .i32(0)
-      .mem("i64_load", FAULTED, 2)
-      .op("i64_eqz", "i32_eqz")
-      .if_(
-        VOID,
-        () => {
-          this.faultIfNoted();
-          this.recheckCode();
-        },
-        undefined,
-        false,
-      );
   }
   illegalIfNoted(): void {
     this.f
