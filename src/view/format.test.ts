@@ -14,7 +14,8 @@ test("bytes", () => {
     "1 GiB",
     "256 GiB",
   ]);
-  expect([0, 512, 4096, 1.5 * 2 ** 20, 3 * 2 ** 30].map(shortBytes)).toEqual(["0", "512", "4K", "1.5M", "3G"]);
+  const short = [0, 512, 4096, 999 * 1024, 1000 * 1024, 1.5 * 2 ** 20, 73.2 * 2 ** 20, 3 * 2 ** 30].map(shortBytes);
+  expect(short).toEqual(["0", "512", "4K", "999K", "1.0M", "1.5M", "73M", "3G"]);
 });
 
 test("counts, instructions, addresses, names", () => {

@@ -14,11 +14,17 @@ export function bytes(value: number): string {
   return `${rest >= 100 || Number.isInteger(rest) ? Math.round(rest) : rest.toFixed(1)} ${units[unit]}`;
 }
 
-/** "4K", "1.5M", for narrow columns; the header or a title says that they are bytes. */
-export const shortBytes = (value: number): string =>
-  bytes(value)
-    .replace(/ ([KMGT])iB$/, "$1")
-    .replace(/ B$/, "");
+/** "4K", "1.5M", "73M": two or three digits, for narrow columns; the header or a title says that they are bytes. */
+export function shortBytes(value: number): string {
+  const units = ["", "K", "M", "G", "T"];
+  let unit = 0;
+  let rest = value;
+  while (rest >= 1000 && unit < units.length - 1) {
+    rest /= 1024;
+    unit++;
+  }
+  return `${rest >= 10 || Number.isInteger(rest) ? Math.round(rest) : rest.toFixed(1)}${units[unit]}`;
+}
 
 /** "1 234 567" with thin spaces. */
 export const count = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, "\u2009");

@@ -1,5 +1,5 @@
 // The processes and what they use.
-import { bytes, count, shortBytes } from "../../view/format.ts";
+import { bytes, compact, count, shortBytes } from "../../view/format.ts";
 import { lookSoon } from "../client.ts";
 import { rowKeys } from "../row-keys.ts";
 import * as state from "../state.ts";
@@ -51,7 +51,7 @@ export function ProcessesPanel() {
                   </td>
                 ))}
                 <td title={`${count(process.faults.minor)} minor, ${count(process.faults.major)} major`}>
-                  {count(process.faults.minor + process.faults.major)}
+                  {compact(process.faults.minor + process.faults.major).replace(" ", "")}
                 </td>
               </tr>
             ))}
