@@ -360,7 +360,6 @@ export class PageTable {
   shareLeaf(vpn: number, child: PageTable): number {
     const { words } = this;
     const table = this.find(vpn) >>> 12;
-    for (let word = table << 10, end = word + 1024; word < end; word += 2) words[word] &= ~PTE_W;
     this.mm.sharedTables.add(table, this.space, child.space);
     const middle = child.ensureEntry(child.rootPfn, tableIndex(vpn, 2), 1, vpn & ~0x3ffff);
     words[(middle << 10) + (tableIndex(vpn, 1) << 1)] = pfnToPte(table, PTE_V);
@@ -370,7 +369,10 @@ export class PageTable {
     return this.frames.mapCount[table];
   }
 
-  /** Adds what a table of anonymous pages holds to the resident counters, or takes it away. */
+  /**
+   * Adds what a shared table holds to the resident counters, or takes it away; in the same walk its pages lose W, which only
+   * those of a table that was not shared yet can have.
+   */
   private countLeaf(table: number, sign: number): void {
     const { words } = this;
     let anonymous = 0;
@@ -379,7 +381,10 @@ export class PageTable {
       const entry = words[word];
       if (entry === 0) continue;
       if ((entry & HOLDS_FRAME) === 0) swapped++;
-      else if ((entry & PTE_SPECIAL) === 0) anonymous++;
+      else if ((entry & PTE_SPECIAL) === 0) {
+        anonymous++;
+        if ((entry & PTE_W) !== 0) words[word] = entry & ~PTE_W;
+      }
     }
     this.space.counters.anonymous += sign * anonymous;
     this.space.counters.swapped += sign * swapped;
