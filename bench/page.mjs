@@ -1,18 +1,11 @@
 // What the page costs: processor time of the same run alone, under run control without a page, and with the page open in Chromium; and
 // the page's frames per second meanwhile. Processor time of Node only: the browser's own is the browser's.
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { CHROMIUM, CHROMIUM_FLAGS, hasChromium } from "../tools/chromium.mjs";
 import { faultline, median, row, show, time } from "./measure.mjs";
 
-const CHROMIUM = process.env.FAULTLINE_CHROMIUM ?? "/usr/bin/chromium";
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 /** Makes Node say at its end what processor time it took. */
 const HOOK = `data:text/javascript,${encodeURIComponent(
   'process.on("exit",()=>{const u=process.cpuUsage();process.stderr.write("cpu-ms "+(u.user+u.system)/1000+"\\n")})',
@@ -82,7 +75,7 @@ function withPage(page) {
 }
 
 export async function page({ scratch, runs, quick }) {
-  if (!existsSync(CHROMIUM)) {
+  if (!hasChromium) {
     console.log("\nThe page: SKIPPED: needs Chromium");
     return [];
   }
@@ -92,7 +85,7 @@ export async function page({ scratch, runs, quick }) {
   const rounds = quick ? 2 : 100;
   console.log("\nThe page: processor ms of Node for the same run, medians, and the page's frames per second meanwhile");
   const { chromium } = await import("playwright-core");
-  const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: CHROMIUM_FLAGS });
   const samples = { alone: [], controlled: [], watched: [], fps: [], longest: [] };
   try {
     const view = await browser.newPage({ viewport: { width: 1440, height: 860 } });

@@ -5,17 +5,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
+import { CHROMIUM, CHROMIUM_FLAGS } from "./chromium.mjs";
 
-const CHROMIUM = process.env.FAULTLINE_CHROMIUM ?? "/usr/bin/chromium";
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const STOP_MS = 30_000;
 
 const FORK = [
@@ -124,7 +115,7 @@ async function takePicture(browser, { name, theme, command, options, scene }, { 
 async function main([folder = "docs/images", size = `${SIZE.width}x${SIZE.height}`, only = ""]) {
   const [width, height] = size.split("x").map(Number);
   mkdirSync(folder, { recursive: true });
-  const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: CHROMIUM_FLAGS });
   try {
     for (const picture of PICTURES.filter(({ name }) => only === "" || name === only))
       await takePicture(browser, picture, { folder, size: { width, height } });

@@ -6,20 +6,13 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { CHROMIUM, CHROMIUM_FLAGS } from "../../tools/chromium.mjs";
 
-const CHROMIUM = process.env.FAULTLINE_CHROMIUM ?? "/usr/bin/chromium";
-export const hasChromium = existsSync(CHROMIUM);
+export { hasChromium } from "../../tools/chromium.mjs";
+
 export const PAGE_FOLDER = "dist/web";
 
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
 /** The page, built when it is not there. */
@@ -41,7 +34,7 @@ export async function openBrowser(options: { colorScheme?: "light" | "dark" } = 
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     headless: true,
-    args: FLAGS,
+    args: CHROMIUM_FLAGS,
     viewport: { width: 1280, height: 720 },
     colorScheme: options.colorScheme ?? "light",
   });
@@ -85,6 +78,27 @@ export async function serveStatic(): Promise<{ url: string; server: Server }> {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/some/place/`, server };
+}
+
+/** Inside a describe(): a browser and the page's server for its tests, each of which must leave no problem behind. */
+export function usePage(): { readonly browser: OpenBrowser; readonly url: string } {
+  const use = {} as { browser: OpenBrowser; url: string };
+  let server: Server | undefined;
+  beforeAll(async () => {
+    buildPage();
+    const served = await serveStatic();
+    server = served.server;
+    use.url = served.url;
+    use.browser = await openBrowser();
+  }, 120_000);
+  afterEach(() => {
+    expect(use.browser.problems.splice(0)).toEqual([]);
+  });
+  afterAll(async () => {
+    await use.browser?.close();
+    server?.close();
+  });
+  return use;
 }
 
 /** What the page's terminal shows. */

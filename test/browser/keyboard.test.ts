@@ -1,10 +1,9 @@
 // The page without a mouse: dialogs that hold the focus and give it back, tabs and lists by arrow keys, grids that say what is selected,
 // a way into the terminal and out of it. And swap beyond memory, in the browser's own file system.
-import type { Server } from "node:http";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { announceSkip } from "../support/guest.ts";
-import { buildPage, hasChromium, type OpenBrowser, openBrowser, serveStatic, waitForTerminal } from "./browser.ts";
+import { hasChromium, usePage, waitForTerminal } from "./browser.ts";
 
 const skipped = announceSkip(
   !hasChromium,
@@ -12,25 +11,10 @@ const skipped = announceSkip(
 );
 
 describe.skipIf(skipped)("the page by keyboard", () => {
-  let browser: OpenBrowser;
-  let server: Server;
-  let url: string;
-
-  beforeAll(async () => {
-    buildPage();
-    ({ url, server } = await serveStatic());
-    browser = await openBrowser();
-  }, 120_000);
-  afterEach(() => {
-    expect(browser.problems.splice(0)).toEqual([]);
-  });
-  afterAll(async () => {
-    await browser?.close();
-    server?.close();
-  });
+  const use = usePage();
 
   async function start(command: string, swap = "64M"): Promise<Page> {
-    const page = await browser.open(url);
+    const page = await use.browser.open(use.url);
     await page.getByTestId("command").fill(command);
     await page.getByLabel("Memory", { exact: true }).fill("4M");
     await page.getByLabel("Swap", { exact: true }).fill(swap);

@@ -1,49 +1,22 @@
 // The page by itself: the whole machine in a worker, from static files. A person's way through it: run, look, select, step, go back, drop.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import type { Server } from "node:http";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { announceSkip, hasCompiler, Scratch } from "../support/guest.ts";
-import {
-  buildPage,
-  hasChromium,
-  type OpenBrowser,
-  openBrowser,
-  PAGE_FOLDER,
-  serveStatic,
-  terminalText,
-  waitForTerminal,
-} from "./browser.ts";
+import { hasChromium, PAGE_FOLDER, terminalText, usePage, waitForTerminal } from "./browser.ts";
 
 const skipped = announceSkip(!hasChromium, "the page: needs Chromium (Debian package chromium, or FAULTLINE_CHROMIUM)");
 
 describe.skipIf(skipped)("the page in a browser", () => {
-  let browser: OpenBrowser;
-  let server: Server;
-  let url: string;
+  const use = usePage();
   const scratch = new Scratch();
-
-  beforeAll(async () => {
-    buildPage();
-    ({ url, server } = await serveStatic());
-    browser = await openBrowser();
-  }, 120_000);
-
-  afterEach(() => {
-    expect(browser.problems.splice(0)).toEqual([]);
-  });
-
-  afterAll(async () => {
-    await browser?.close();
-    server?.close();
-    scratch.remove();
-  });
+  afterAll(() => scratch.remove());
 
   async function start(command: string, options: { paused?: boolean; memory?: string } = {}): Promise<Page> {
-    const page = await browser.open(url);
+    const page = await use.browser.open(use.url);
     await page.getByTestId("command").fill(command);
     if (options.memory) await page.getByLabel("Memory", { exact: true }).fill(options.memory);
     if (options.paused) await page.getByLabel("paused").check();
@@ -173,7 +146,7 @@ describe.skipIf(skipped)("the page in a browser", () => {
   });
 
   test("a dropped program runs", async () => {
-    const page = await browser.open(url);
+    const page = await use.browser.open(use.url);
     await page.getByTestId("file").setInputFiles({
       name: "greeting",
       mimeType: "application/octet-stream",
@@ -193,7 +166,7 @@ describe.skipIf(skipped)("the page in a browser", () => {
     ]) {
       const archive = join(scratch.path, name);
       execFileSync("tar", [`-c${flag}f`, archive, "-C", "guest/root", "."]);
-      const page = await browser.open(url);
+      const page = await use.browser.open(use.url);
       await page.getByTestId("file").setInputFiles(archive);
       await page.getByTestId("command").fill("/bin/sharer");
       await page.getByTestId("start").click();
@@ -206,7 +179,7 @@ describe.skipIf(skipped)("the page in a browser", () => {
     "a C program with libc, dropped on the page by mouse",
     async () => {
       const elf = scratch.compile("threads", ["test/browser/threads.c"]);
-      const page = await browser.open(url);
+      const page = await use.browser.open(use.url);
       const bytes = readFileSync(elf).toString("base64");
       const transfer = await page.evaluateHandle(
         `(() => { const t = new DataTransfer(); t.items.add(new File([Uint8Array.from(atob("${bytes}"), c => c.charCodeAt(0))], "threads")); return t; })()`,
@@ -219,7 +192,7 @@ describe.skipIf(skipped)("the page in a browser", () => {
 
   test("one file has it all: opened from the disk, without any server", async () => {
     execFileSync(process.execPath, ["tools/single-file.mjs"]);
-    const page = await browser.open(pathToFileURL(join(PAGE_FOLDER, "faultline.html")).href);
+    const page = await use.browser.open(pathToFileURL(join(PAGE_FOLDER, "faultline.html")).href);
     await page.getByTestId("command").fill("/bin/hello offline");
     await page.getByTestId("start").click();
     await waitForTerminal(page, "hello from offline");

@@ -1,27 +1,19 @@
 // A browser's worker as the place where machines run: clock, random numbers, the event loop, and folders that are trees in memory.
+import { PAGE_SIZE } from "../../arch/sv39.ts";
 import type { HostFiles } from "../../kernel/vfs/host-files.ts";
-import { HostError, type HostSwap, type MachineHost } from "../../machine/index.ts";
-import type { SwapDevice } from "../../mm/contracts.ts";
+import { HostError, type HostSwap, type MachineHost, MemorySwap } from "../../machine/index.ts";
+import { hostClock, Sleeper } from "../host-time.ts";
 
-const PAGE_SIZE = 4096;
 /** crypto.getRandomValues() gives no more at once. */
 const MOST_ENTROPY = 65536;
 
 export class BrowserHost implements MachineHost {
-  readonly clock = {
-    monotonicNs: () => performance.now() * 1e6,
-    realtime: () => {
-      const ms = performance.timeOrigin + performance.now();
-      const seconds = Math.floor(ms / 1000);
-      return { seconds, nanoseconds: Math.floor((ms - seconds * 1000) * 1e6) };
-    },
-  };
+  readonly clock = hostClock;
   private readonly folders: ReadonlyMap<string, HostFiles>;
   private readonly swap: HostSwap | null;
   private readonly channel = new MessageChannel();
   private breathing: (() => void)[] = [];
-  private sleeper: (() => void) | null = null;
-  private woken = false;
+  private readonly sleeper = new Sleeper(() => this.breathe());
 
   /** Folders by the name under which MachineOptions asks for them; a swap device that was opened before, or null: in memory. */
   constructor(folders: ReadonlyMap<string, HostFiles>, swap: HostSwap | null) {
@@ -44,7 +36,7 @@ export class BrowserHost implements MachineHost {
   }
 
   openSwap(sizeBytes: number): HostSwap {
-    return this.swap ?? new SwapInMemory(Math.floor(sizeBytes / PAGE_SIZE));
+    return this.swap ?? new MemorySwap(Math.floor(sizeBytes / PAGE_SIZE));
   }
 
   /** A task of its own, without the delay that browsers give to timers. */
@@ -56,45 +48,10 @@ export class BrowserHost implements MachineHost {
   }
 
   sleep(milliseconds: number): Promise<void> {
-    if (this.woken) {
-      this.woken = false;
-      return this.breathe();
-    }
-    return new Promise((resolve) => {
-      const finish = () => {
-        clearTimeout(timer);
-        this.sleeper = null;
-        resolve();
-      };
-      const timer = setTimeout(finish, milliseconds);
-      this.sleeper = finish;
-    });
+    return this.sleeper.sleep(milliseconds);
   }
 
   wakeUp(): void {
-    if (this.sleeper) this.sleeper();
-    else this.woken = true;
-  }
-}
-
-/** Slots are kept when they are written: an unused swap file costs nothing. */
-class SwapInMemory implements SwapDevice {
-  readonly slotCount: number;
-  private readonly pages = new Map<number, Uint8Array>();
-
-  constructor(slotCount: number) {
-    this.slotCount = slotCount;
-  }
-
-  read(slot: number, into: Uint8Array): void {
-    const page = this.pages.get(slot);
-    if (page === undefined) into.fill(0);
-    else into.set(page);
-  }
-
-  write(slot: number, from: Uint8Array): void {
-    const page = this.pages.get(slot);
-    if (page === undefined) this.pages.set(slot, from.slice());
-    else page.set(from);
+    this.sleeper.wakeUp();
   }
 }

@@ -6,22 +6,15 @@ import { EACCES, ENOENT, ENOTDIR } from "../../abi/errno.ts";
 import { LinuxError } from "../../kernel/linux-error.ts";
 import type { HostFiles } from "../../kernel/vfs/host-files.ts";
 import { HostError, type MachineHost } from "../../machine/host.ts";
+import { hostClock, Sleeper } from "../host-time.ts";
 import { compileForV8 } from "./compile-module.ts";
 import { NodeFiles } from "./files.ts";
 import { SwapFile } from "./swap-file.ts";
 
 export class NodeHost implements MachineHost {
-  readonly clock = {
-    monotonicNs: () => performance.now() * 1e6,
-    realtime: () => {
-      const ms = performance.timeOrigin + performance.now();
-      const seconds = Math.floor(ms / 1000);
-      return { seconds, nanoseconds: Math.floor((ms - seconds * 1000) * 1e6) };
-    },
-  };
+  readonly clock = hostClock;
   readonly compileModule = compileForV8;
-  private sleeper: (() => void) | null = null;
-  private woken = false;
+  private readonly sleeper = new Sleeper(() => setImmediate());
 
   entropy(bytes: Uint8Array): void {
     randomFillSync(bytes);
@@ -55,24 +48,11 @@ export class NodeHost implements MachineHost {
   }
 
   sleep(milliseconds: number): Promise<void> {
-    if (this.woken) {
-      this.woken = false;
-      return setImmediate();
-    }
-    return new Promise((resolve) => {
-      const finish = () => {
-        clearTimeout(timer);
-        this.sleeper = null;
-        resolve();
-      };
-      const timer = setTimeout(finish, milliseconds);
-      this.sleeper = finish;
-    });
+    return this.sleeper.sleep(milliseconds);
   }
 
   wakeUp(): void {
-    if (this.sleeper) this.sleeper();
-    else this.woken = true;
+    this.sleeper.wakeUp();
   }
 }
 

@@ -2,13 +2,13 @@
 // evicted for it, and the page-table entry before and after. view/fault-story.ts turns a record into sentences.
 import { PAGE_SIZE } from "../../arch/sv39.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import { areaName } from "../../kernel/vfs/procfs/maps.ts";
+import { areaName, permissionsOf } from "../../kernel/vfs/procfs/maps.ts";
 import type { AddressSpace } from "../../mm/address-space.ts";
 import type { Access, FaultResult, FaultWatcher, MmTracer } from "../../mm/contracts.ts";
 import { FRAME_FILE } from "../../mm/frame-table.ts";
 import * as T from "../../mm/tracer.ts";
 import type { Vma } from "../../mm/vma.ts";
-import { kindOf, permissionsOf } from "../inspect/areas.ts";
+import { kindOf } from "../inspect/areas.ts";
 import { objectName } from "../inspect/objects.ts";
 import { type DecodedPte, decodePte, type PageWalk, walkPageTable } from "../inspect/page-walk.ts";
 import { pidsBySpace } from "../inspect/processes.ts";

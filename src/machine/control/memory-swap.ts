@@ -1,4 +1,5 @@
-// A swap device in host memory whose whole contents can be kept and put back at no cost: what a machine that can be rewound swaps to.
+// A swap device in host memory whose whole contents can be kept and put back at no cost: what a machine that can be rewound swaps to,
+// and one whose host has no files.
 import { PAGE_SIZE } from "../../arch/sv39.ts";
 import type { SwapDevice } from "../../mm/contracts.ts";
 import { PageVector } from "./page-vector.ts";

@@ -1,8 +1,8 @@
 // The areas of an address space as data: what /proc/PID/maps says, and how many pages of each are where. Reads, changes nothing.
 import { PAGE_SIZE } from "../../arch/sv39.ts";
-import { areaName } from "../../kernel/vfs/procfs/maps.ts";
+import { areaName, permissionsOf } from "../../kernel/vfs/procfs/maps.ts";
 import type { AddressSpace } from "../../mm/address-space.ts";
-import { VM_EXEC, VM_LOCKED, VM_MAYSHARE, VM_READ, VM_WRITE, type Vma, vmFlagNames } from "../../mm/vma.ts";
+import { VM_LOCKED, type Vma, vmFlagNames } from "../../mm/vma.ts";
 
 /** One area; addresses and sizes in bytes, everything that ends in Pages in pages. */
 export interface AreaInfo {
@@ -34,16 +34,6 @@ export interface AreaInfo {
   anonymousPages: number;
   /** Proportional set size in pages; may be a fraction. */
   pssPages: number;
-}
-
-export function permissionsOf(area: Vma): string {
-  const { flags } = area;
-  return (
-    (flags & VM_READ ? "r" : "-") +
-    (flags & VM_WRITE ? "w" : "-") +
-    (flags & VM_EXEC ? "x" : "-") +
-    (flags & VM_MAYSHARE ? "s" : "p")
-  );
 }
 
 export function kindOf(area: Vma): AreaInfo["kind"] {

@@ -1,11 +1,10 @@
 // Memory objects as data: their page caches and who maps them; and reading an object's bytes without touching its page cache.
 import { PAGE_SIZE } from "../../arch/sv39.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import { areaName } from "../../kernel/vfs/procfs/maps.ts";
+import { areaName, permissionsOf } from "../../kernel/vfs/procfs/maps.ts";
 import { FileObject } from "../../mm/file-object.ts";
 import type { MemoryManager } from "../../mm/memory-manager.ts";
 import type { MemoryObject } from "../../mm/memory-object.ts";
-import { permissionsOf } from "./areas.ts";
 import { pidsBySpace } from "./processes.ts";
 
 export interface ObjectMapping {

@@ -22,18 +22,22 @@ export function areaName(space: AddressSpace, area: Vma): string {
   return area.anonName === null ? "" : `[anon:${area.anonName}]`;
 }
 
-/** One line of /proc/PID/maps, with its newline. */
-export function mapsLine(space: AddressSpace, area: Vma): string {
-  const flags = area.flags;
-  const permissions =
+/** "rw-p": what may be done, and whether stores are private. */
+export function permissionsOf({ flags }: Vma): string {
+  return (
     (flags & VM_READ ? "r" : "-") +
     (flags & VM_WRITE ? "w" : "-") +
     (flags & VM_EXEC ? "x" : "-") +
-    (flags & VM_MAYSHARE ? "s" : "p");
+    (flags & VM_MAYSHARE ? "s" : "p")
+  );
+}
+
+/** One line of /proc/PID/maps, with its newline. */
+export function mapsLine(space: AddressSpace, area: Vma): string {
   const dev = area.file?.dev ?? (area.object ? 1 : 0);
   const offset = area.object ? area.pageOffset * PAGE_SIZE : 0;
   const head =
-    `${hex(area.start, 8)}-${hex(area.end, 8)} ${permissions} ${hex(offset, 8)} ` +
+    `${hex(area.start, 8)}-${hex(area.end, 8)} ${permissionsOf(area)} ${hex(offset, 8)} ` +
     `${hex(Math.floor(dev / 256) & 0xfff, 2)}:${hex(dev & 0xff, 2)} ${area.file?.ino ?? 0}`;
   const name = areaName(space, area);
   if (name === "") return `${head} \n`;
