@@ -307,13 +307,23 @@ export function populateRange(mm: MemoryManager, area: Vma, firstVpn: number, en
     const word = table.read(table.find(vpn));
     if (holdsFrame(word) && (word & done) !== 0) {
       // FOLL_TOUCH: who asks for writing makes the page dirty.
-      if (write && (word & PTE_D) === 0) table.setBits(table.find(vpn), PTE_D);
+      if (write && (word & PTE_D) === 0) {
+        table.setBits(table.find(vpn), PTE_D);
+        markDirty(mm, pteToPfn(word));
+      }
       continue;
     }
     const result = forceFault(mm, space, vpn * 4096, write ? WRITE : READ);
     if (result !== FAULT_MINOR && result !== FAULT_MAJOR) return populateError(result);
   }
   return 0;
+}
+
+/** set_page_dirty(). */
+export function markDirty(mm: MemoryManager, pfn: number): void {
+  const { frames, objects } = mm;
+  if (frames.kind[pfn] === FRAME_ANONYMOUS) frames.flags[pfn] |= FRAME_DIRTY;
+  else objects.get(frames.owner[pfn])!.setDirty(pfn);
 }
 
 function populateError(result: FaultResult): number {

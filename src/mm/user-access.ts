@@ -12,8 +12,8 @@ import type { Pfn } from "../util/brand.ts";
 import type { AddressSpace, FrameKey } from "./address-space.ts";
 import { FAULT_MAJOR, FAULT_USERFAULT, READ, USE_ACCESSED, WRITE } from "./contracts.ts";
 import { forceFault, handleFault, unsharePage } from "./fault.ts";
-import { FRAME_ANONYMOUS, FRAME_DIRTY } from "./frame-table.ts";
 import { copyBytes } from "./io-cursor.ts";
+import { markDirty } from "./range-operations.ts";
 import { waitForPages } from "./userfault.ts";
 import { VM_IO, VM_MAYREAD, VM_MAYWRITE, VM_PFNMAP, VM_READ, VM_SHARED, VM_WRITE } from "./vma.ts";
 
@@ -231,7 +231,7 @@ export function accessRemote(
     const count = Math.min(buffer.length - done, bytesToPageEnd(user));
     const physical = pfn * PAGE_SIZE + offsetInPage(user);
     if (write) {
-      markWritten(space, pfn);
+      markDirty(space.mm, pfn);
       space.mm.tlb.frameChanged(pfn as Pfn);
       copyBytes(buffer, done, bytes, physical, count);
     } else {
@@ -240,13 +240,6 @@ export function accessRemote(
     done += count;
   }
   return done;
-}
-
-/** set_page_dirty_lock(): a page that was stored to without its page table's knowledge. */
-function markWritten(space: AddressSpace, pfn: number): void {
-  const { frames, objects } = space.mm;
-  if (frames.kind[pfn] === FRAME_ANONYMOUS) frames.flags[pfn] |= FRAME_DIRTY;
-  else objects.get(frames.owner[pfn])!.setDirty(pfn);
 }
 
 /**
