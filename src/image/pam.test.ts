@@ -1,4 +1,4 @@
-// /etc/pam.d/common-* against what pam-auth-update wrote on a Debian 13 with libpam-runtime alone, and with further profiles.
+// /etc/pam.d/common-* as pam-auth-update writes them.
 import { expect, test } from "vitest";
 import { commonPamFile } from "./pam.ts";
 
@@ -47,7 +47,7 @@ auth	required			pam_permit.so
 `);
   const session = "$session_primary\nsession\trequisite\tpam_deny.so\n$session_additional\n";
   expect(commonPamFile("session", session, [OFF, UNIX])).toBe(
-    "session\trequisite\tpam_deny.so\nsession\trequired\tpam_unix.so\n",
+    "session\t[default=1]\t\t\tpam_permit.so\nsession\trequisite\tpam_deny.so\nsession\trequired\tpam_unix.so\n",
   );
 });
 

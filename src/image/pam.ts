@@ -41,6 +41,8 @@ function block(
     lines.push(...(initial ?? fields.get(kind) ?? []));
     isFirst = false;
   }
+  // Nothing to ask first: over the refusal that follows, as for sessions.
+  if (lines.length === 0 && type === "Primary") return `${kind}\t[default=1]\t\t\tpam_permit.so`;
   const past = type === "Primary" ? 1 : 0;
   return lines.map((line, i) => `${kind}\t${line.replace(/=end\b/g, `=${lines.length - 1 - i + past}`)}`).join("\n");
 }
