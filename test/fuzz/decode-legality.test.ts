@@ -2,7 +2,7 @@
 // away from known instructions, run under qemu-riscv64 with all registers zero and signal handlers that skip on.
 // Invariant: the decoder calls a word illegal exactly when qemu raises SIGILL at it.
 // Left out: jumps and branches (legal by opcode, but they would run away) and CSR numbers. Skipped loudly without qemu.
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { decode, HANDLER_ILLEGAL, newDecoded } from "../../src/cpu/isa/decode.ts";
 import { INSTRUCTIONS } from "../../src/cpu/isa/table.ts";
 import { Prng } from "../../src/util/prng.ts";
+import { hasQemu } from "../support/guest.ts";
 import { writeElf } from "./elf-writer.ts";
 import { encode, type Fields } from "./riscv-assembler.ts";
 
@@ -35,15 +36,6 @@ const SIGNALS = [SIGILL, 5, 7, 8, 11];
 
 const folder = mkdtempSync(join(tmpdir(), "decode-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function hasQemu(): boolean {
-  try {
-    execFileSync("qemu-riscv64", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 class Code {
   readonly words: number[] = [];
@@ -158,8 +150,7 @@ function draw32(random: Prng, count: number): number[] {
 }
 
 describe("decoder against qemu", () => {
-  const qemu = hasQemu();
-  if (!qemu) console.warn("SKIPPED: qemu-riscv64 is not installed; legal encodings were not compared with it");
+  if (!hasQemu) console.warn("SKIPPED: qemu-riscv64 is not installed; legal encodings were not compared with it");
 
   function check(encodings: readonly number[]): number {
     const signals = runAll(encodings);
@@ -180,7 +171,7 @@ describe("decoder against qemu", () => {
     return illegal;
   }
 
-  it.skipIf(!qemu)("knows every 16-bit encoding", () => {
+  it.skipIf(!hasQemu)("knows every 16-bit encoding", () => {
     const all = Array.from({ length: 1 << 16 }, (_, half) => half).filter(
       (half) => (half & 3) !== 3 && !isUnsafe(half),
     );
@@ -188,7 +179,7 @@ describe("decoder against qemu", () => {
     console.log(`16-bit encodings: ${all.length}, ${illegal} of them illegal`);
   });
 
-  it.skipIf(!qemu)("knows 32-bit words near instructions", () => {
+  it.skipIf(!hasQemu)("knows 32-bit words near instructions", () => {
     const words = draw32(new Prng(Number(process.env.FUZZ_SEED ?? 1)), 60_000);
     const illegal = check(words);
     console.log(`32-bit words: ${words.length}, ${illegal} of them illegal`);

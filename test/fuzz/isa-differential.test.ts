@@ -3,7 +3,7 @@
 // Invariants: the same bytes, the same ending; every instruction was executed at least once.
 // Without qemu-riscv64 the hart's output is compared with hashes that were recorded from qemu (golden/isa-differential.json;
 // FUZZ_RECORD=1 records them anew). FUZZ_SECONDS lengthens the run, FUZZ_SEED starts it elsewhere.
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { EXIT_BREAKPOINT, EXIT_ECALL, EXIT_FUEL, EXIT_ILLEGAL } from "../../src/cpu/exits.ts";
 import { BareMachine } from "../../src/cpu/test-support/bare-machine.ts";
+import { hasQemu } from "../support/guest.ts";
 import { DUMP_BYTES, type Ending, generateProgram, type Program } from "./isa-program.ts";
 import { COMPRESSED, rowsByName } from "./riscv-assembler.ts";
 
@@ -31,15 +32,6 @@ interface Outcome {
 
 const folder = mkdtempSync(join(tmpdir(), "isa-differential-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function hasQemu(): boolean {
-  try {
-    execFileSync("qemu-riscv64", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function runQemu(program: Program): Outcome {
   const path = join(folder, "program");
@@ -136,7 +128,6 @@ function missing(executed: Map<string, number>): string[] {
 }
 
 describe("hart against qemu", () => {
-  const qemu = hasQemu();
   const executed = new Map<string, number>();
   const endings = new Set<string>();
   const note = (program: Program) => {
@@ -146,7 +137,7 @@ describe("hart against qemu", () => {
 
   it("reproduces the results recorded from qemu", () => {
     if (process.env.FUZZ_RECORD === "1") {
-      if (!qemu) throw new Error("recording needs qemu-riscv64");
+      if (!hasQemu) throw new Error("recording needs qemu-riscv64");
       const rows = Array.from({ length: GOLDEN_PROGRAMS }, (_, i) => [
         1000 + i,
         hash(runQemu(generateProgram(1000 + i, 20))),
@@ -163,7 +154,7 @@ describe("hart against qemu", () => {
     expect(missing(executed)).toEqual([]);
   });
 
-  it.skipIf(!qemu)("agrees with qemu-riscv64 block by block", { timeout: (SECONDS + 60) * 1000 }, () => {
+  it.skipIf(!hasQemu)("agrees with qemu-riscv64 block by block", { timeout: (SECONDS + 60) * 1000 }, () => {
     const end = performance.now() + SECONDS * 1000;
     let programs = 0;
     let blocks = 0;
@@ -189,5 +180,6 @@ describe("hart against qemu", () => {
     expect(missing(executed)).toEqual([]);
   });
 
-  if (!qemu) console.warn("SKIPPED: qemu-riscv64 is not installed; the hart was compared with recorded results only");
+  if (!hasQemu)
+    console.warn("SKIPPED: qemu-riscv64 is not installed; the hart was compared with recorded results only");
 });

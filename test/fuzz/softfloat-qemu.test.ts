@@ -1,7 +1,7 @@
 // Strategy: every F and D computation on thousands of random operands, rounding modes and accrued flags, in one batch
 // program under qemu-riscv64, against SoftFloat. Invariants: the same result bits and the same fcsr.
 // Skipped (loudly) without qemu-riscv64. FUZZ_SEED draws other operands, FUZZ_SECONDS more of them.
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { FLOAT_OPERATIONS, type FloatOperation } from "../../src/cpu/isa/float-operations.ts";
 import { SoftFloat } from "../../src/cpu/softfloat.ts";
 import { Prng } from "../../src/util/prng.ts";
+import { hasQemu } from "../support/guest.ts";
 import { writeElf } from "./elf-writer.ts";
 import { FloatOperands, operandKind } from "./float-operands.ts";
 import { encode, type Fields } from "./riscv-assembler.ts";
@@ -23,15 +24,6 @@ const FCSR = 3;
 
 const folder = mkdtempSync(join(tmpdir(), "softfloat-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function hasQemu(): boolean {
-  try {
-    execFileSync("qemu-riscv64", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** x5: operands, x6: results, x7: rows left; one loop an operation, then the results are written out. */
 function assemble(): Uint32Array {
@@ -119,11 +111,10 @@ function compare(
 }
 
 describe("softfloat against qemu", () => {
-  const qemu = hasQemu();
-  if (!qemu) console.warn("SKIPPED: qemu-riscv64 is not installed; softfloat was not compared with it");
+  if (!hasQemu) console.warn("SKIPPED: qemu-riscv64 is not installed; softfloat was not compared with it");
   const seconds = Number(process.env.FUZZ_SECONDS ?? 3);
 
-  it.skipIf(!qemu)("agrees on result and flags", { timeout: (seconds + 60) * 1000 }, () => {
+  it.skipIf(!hasQemu)("agrees on result and flags", { timeout: (seconds + 60) * 1000 }, () => {
     const soft = new SoftFloat();
     const end = performance.now() + seconds * 1000;
     let cases = 0;

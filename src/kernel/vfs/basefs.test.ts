@@ -108,11 +108,10 @@ describe("writable", () => {
     expect(host.tree.names?.get("d")?.names?.get("f")?.mtime.seconds).toBe(200);
   });
 
-  it("pushes what a shared mapping stored at msync(MS_SYNC)", () => {
-    const fd = kit.open("/d/f", F.O_RDWR);
+  /** The first page of an open file, as a shared mapping. */
+  const mapShared = (fd: number) => {
     const file = kit.task.files.get(fd);
-    const { space } = kit.task;
-    const address = space.mmap({
+    const address = kit.task.space.mmap({
       address: 0,
       length: 4096,
       prot: PROT_READ | PROT_WRITE,
@@ -122,6 +121,13 @@ describe("writable", () => {
       offset: 0,
       maxProt: PROT_READ | PROT_WRITE,
     });
+    return { file, address };
+  };
+
+  it("pushes what a shared mapping stored at msync(MS_SYNC)", () => {
+    const fd = kit.open("/d/f", F.O_RDWR);
+    const { address } = mapShared(fd);
+    const { space } = kit.task;
     expect(space.copyOut(address, encodeUtf8("FROM"))).toBe(4);
     expect(onHost("/d/f")).toBe("from the host");
     expect(space.msync(address, 4096, MS_SYNC)).toBe(0);
@@ -138,18 +144,8 @@ describe("writable", () => {
 
   it("makes durable at msync what eviction had written before, and the size", () => {
     const fd = kit.open("/d/f", F.O_RDWR);
-    const file = kit.task.files.get(fd);
+    const { file, address } = mapShared(fd);
     const { space } = kit.task;
-    const address = space.mmap({
-      address: 0,
-      length: 4096,
-      prot: PROT_READ | PROT_WRITE,
-      flags: MAP_SHARED,
-      object: file.mmapObject(kit.task, true, PROT_READ | PROT_WRITE),
-      file,
-      offset: 0,
-      maxProt: PROT_READ | PROT_WRITE,
-    });
     expect(kit.call("ftruncate", fd, 20)).toBe(0);
     space.copyOut(address, encodeUtf8("FROM"));
     const { object } = file.inode;

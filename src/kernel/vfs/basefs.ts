@@ -17,13 +17,13 @@ import {
   type DirectoryStream,
   FileSystem,
   type FsServices,
-  Inode,
+  type Inode,
   type StatFs,
 } from "./inode.ts";
 import type { OpenFile } from "./open-file.ts";
 import type { Path } from "./path.ts";
 import { initOwner } from "./permissions.ts";
-import { Xattrs } from "./xattrs.ts";
+import { InodeWithXattrs } from "./xattrs.ts";
 
 export interface BaseFsOptions {
   writable: boolean;
@@ -87,7 +87,7 @@ function inodeNumber(stat: HostStat): number {
   return stat.device === 0 ? stat.ino : (stat.ino % 2 ** 40) + (stat.device + 1) * 2 ** 44;
 }
 
-export class BaseInode extends Inode {
+export class BaseInode extends InodeWithXattrs {
   declare readonly fs: BaseFs;
   node!: HostNode;
   target = "";
@@ -105,7 +105,6 @@ export class BaseInode extends Inode {
   private lateError = 0;
   /** mode, uid or gid are ours: the host could not take them. */
   private ownAttributes = false;
-  private xattrs: Xattrs | null = null;
   /** Pipes, sockets and devices made here: the host never sees them. */
   private special: Map<string, BaseInode> | null = null;
 
@@ -574,28 +573,6 @@ export class BaseInode extends Inode {
     }
   }
 
-  // Kept for the run only: a host's attributes may mean something to the host (security.capability).
-
-  override getXattr(name: string): Uint8Array | null {
-    return this.xattrs === null ? NO_XATTRS.get(name) : this.xattrs.get(name);
-  }
-
-  override setXattr(name: string, value: Uint8Array): void {
-    this.xattrs ??= new Xattrs();
-    this.xattrs.set(name, value);
-    this.touchChanged();
-  }
-
-  override removeXattr(name: string): boolean {
-    if (!(this.xattrs ?? NO_XATTRS).remove(name)) return false;
-    this.touchChanged();
-    return true;
-  }
-
-  override listXattrs(): string[] {
-    return this.xattrs?.list() ?? [];
-  }
-
   /** What fails only because Faultline is not root on the host is remembered instead. */
   private tryOnHost(operation: () => void): void {
     try {
@@ -607,8 +584,6 @@ export class BaseInode extends Inode {
     }
   }
 }
-
-const NO_XATTRS = new Xattrs();
 
 function birthMark(stat: HostStat): string {
   return `${stat.btimeSeconds}:${stat.btimeNanoseconds}`;

@@ -7,10 +7,10 @@ import type { MemoryObject } from "../../mm/memory-object.ts";
 import { errno } from "../linux-error.ts";
 import type { Task } from "../task.ts";
 import { ListedDirectory } from "./directory-file.ts";
-import { type DirectoryEntry, type DirectoryStream, FileSystem, Inode } from "./inode.ts";
+import { type DirectoryEntry, type DirectoryStream, FileSystem, type Inode } from "./inode.ts";
 import { utf8Length } from "./namei.ts";
 import { initOwner } from "./permissions.ts";
-import { Xattrs } from "./xattrs.ts";
+import { InodeWithXattrs } from "./xattrs.ts";
 
 export abstract class TreeFileSystem extends FileSystem {
   abstract override readonly root: TreeInode;
@@ -38,13 +38,12 @@ export abstract class TreeFileSystem extends FileSystem {
   }
 }
 
-export abstract class TreeInode extends Inode {
+export abstract class TreeInode extends InodeWithXattrs {
   declare readonly fs: TreeFileSystem;
   /** What a directory holds; null for other types. */
   entries: Map<string, TreeInode> | null;
   /** The text of a symbolic link. */
   target = "";
-  private xattrs: Xattrs | null = null;
   private data: MemoryObject | null = null;
 
   constructor(fs: TreeFileSystem, mode: number, ino?: number) {
@@ -239,26 +238,4 @@ export abstract class TreeInode extends Inode {
     data.truncate(0);
     data.release();
   }
-
-  override getXattr(name: string): Uint8Array | null {
-    return this.xattrs === null ? NO_XATTRS.get(name) : this.xattrs.get(name);
-  }
-
-  override setXattr(name: string, value: Uint8Array): void {
-    this.xattrs ??= new Xattrs();
-    this.xattrs.set(name, value);
-    this.touchChanged();
-  }
-
-  override removeXattr(name: string): boolean {
-    if (!(this.xattrs ?? NO_XATTRS).remove(name)) return false;
-    this.touchChanged();
-    return true;
-  }
-
-  override listXattrs(): string[] {
-    return this.xattrs?.list() ?? [];
-  }
 }
-
-const NO_XATTRS = new Xattrs();
