@@ -12,7 +12,7 @@ import type { Kernel } from "./kernel.ts";
 import { LinuxError } from "./linux-error.ts";
 import { encodeSigInfo, type SigInfo } from "./signals/siginfo.ts";
 import type { Task } from "./task.ts";
-import { FLOAT_BYTES, floatRegisters, generalRegisters, REGISTER_BYTES } from "./user-registers.ts";
+import { floatRegisters, generalRegisters, REGISTER_BYTES } from "./user-registers.ts";
 import type { OpenFile } from "./vfs/open-file.ts";
 import { removeFile } from "./vfs/vfs-change.ts";
 
@@ -273,7 +273,8 @@ function threadStatus(t: Task, signal: number): Uint8Array {
     setTime(view, 64, usage.systemNs);
   }
   bytes.set(generalRegisters(t.registers), 112);
-  view.setInt32(112 + REGISTER_BYTES, FLOAT_BYTES > 0 ? 1 : 0, true);
+  // pr_fpvalid
+  view.setInt32(112 + REGISTER_BYTES, 1, true);
   return bytes;
 }
 
@@ -296,7 +297,7 @@ function setTime(view: DataView, at: number, ns: number): void {
 function processInfo(t: Task): Uint8Array {
   const bytes = new Uint8Array(PRPSINFO_BYTES);
   const view = new DataView(bytes.buffer);
-  bytes[1] = 0x52;
+  bytes[1] = 0x52; // R
   bytes[3] = t.nice;
   view.setUint32(16, t.credentials.uid, true);
   view.setUint32(20, t.credentials.gid, true);

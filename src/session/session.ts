@@ -149,15 +149,14 @@ export class Session {
   private showTerminal(): void {
     const produced = this.running?.process.taps[0].produced ?? 0;
     if (produced === this.shownBytes) return;
-    const whole = this.transcript();
-    if (produced < this.shownBytes) this.tell({ type: "rewound", bytes: whole });
-    else this.tell({ type: "output", bytes: whole.slice(this.shownBytes) });
+    if (produced < this.shownBytes) this.tell({ type: "rewound", bytes: this.transcript() });
+    else this.tell({ type: "output", bytes: this.transcript(this.shownBytes) });
     this.shownBytes = produced;
   }
 
-  /** What the program has written to its terminal up to the present moment. */
-  private transcript(): Uint8Array {
-    return this.running?.process.taps[0].transcript() ?? new Uint8Array(0);
+  /** What the program has written to its terminal up to the present moment, behind the first `from` bytes. */
+  private transcript(from = 0): Uint8Array {
+    return this.running?.process.taps[0].transcript(from) ?? new Uint8Array(0);
   }
 
   private resize(columns: number, rows: number): void {

@@ -52,5 +52,8 @@ test("the latest part of endless output is kept", () => {
   const kept = tap.transcript();
   expect(kept.length).toBeGreaterThanOrEqual(16 << 20);
   expect(kept.length).toBeLessThanOrEqual(32 << 20);
+  expect(tap.transcript(tap.produced - 5)).toEqual(new Uint8Array(5).fill(99));
+  expect(tap.transcript(tap.produced).length).toBe(0);
+  expect(tap.transcript(1).length).toBe(kept.length);
   expect([kept[kept.length - 1], kept[kept.length - (2 << 20)]]).toEqual([99, 98]);
 });

@@ -64,9 +64,15 @@ export class OutputTap implements ConsoleHost {
     this.host.inputWanted?.();
   }
 
-  /** What the guest has written up to the present moment, since keep(), as far as it is kept (the latest 16 MiB at least). */
-  transcript(): Uint8Array {
-    return this.kept.slice(0, Math.max(0, Math.min(this.produced, this.delivered) - this.first));
+  /**
+   * What the guest has written up to the present moment, behind the first `from` bytes, since keep(), as far as it is kept (the
+   * latest 16 MiB at least).
+   */
+  transcript(from = 0): Uint8Array {
+    return this.kept.slice(
+      Math.max(0, from - this.first),
+      Math.max(0, Math.min(this.produced, this.delivered) - this.first),
+    );
   }
 
   /** From here on things go another way: what was written later never was. */
