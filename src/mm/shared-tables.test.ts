@@ -1,10 +1,19 @@
 // On-demand fork: when page tables are shared, what ends it, and that every count stays as if they had been copied.
 import { describe, expect, test } from "vitest";
-import { MADV_DONTFORK, MADV_DONTNEED, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_READ } from "../abi/mman.ts";
+import {
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MAP_FIXED,
+  MAP_SHARED,
+  MREMAP_FIXED,
+  MREMAP_MAYMOVE,
+  PROT_READ,
+} from "../abi/mman.ts";
 import { PTE_W } from "../arch/sv39.ts";
 import type { AddressSpace } from "./address-space.ts";
 import type { MemoryManager } from "./memory-manager.ts";
 import { anonFixed, fill, makeMm, makeSpace, map, P, pm, RW, TestFile } from "./test-world.ts";
+import { continueWithPage, provideMissingPage } from "./userfault.ts";
 
 /** A place on a leaf-table boundary: 512 pages, one table. */
 const AT = 0x1000_0000;
@@ -185,6 +194,33 @@ describe("sharing leaf tables at fork", () => {
     expect(parent.readU32(AT + P)).toBe(2);
     mm.checkInvariants();
   });
+
+  test.each(["continued", "missing"])(
+    "a %s page of shared memory goes into the own table of the space that it was provided for",
+    (how) => {
+      const mm = makeMm(4096);
+      const { parent, child } = forked(mm, 256);
+      const object = mm.createShmemObject(P);
+      const at = AT + 300 * P;
+      const request = {
+        address: at,
+        length: P,
+        prot: RW,
+        flags: MAP_SHARED | MAP_FIXED,
+        object,
+        file: null,
+        offset: 0,
+      };
+      expect(parent.mmap({ ...request, maxProt: RW })).toBe(at);
+      const area = parent.areas.find(at)!;
+      if (how === "continued") {
+        object.load(0);
+        expect(continueWithPage(area, at / P)).toBe(0);
+      } else expect(provideMissingPage(area, at / P, new Uint8Array(P).fill(7))).toBe(0);
+      expect([pm(parent, at)[0], child.table.read(child.table.find(at / P))]).toEqual(["P", 0]);
+      mm.checkInvariants();
+    },
+  );
 
   test("what was writable in the parent is not, right after the fork", () => {
     const mm = makeMm(4096);

@@ -120,6 +120,7 @@ export function continueWithPage(area: Vma, vpn: number): number {
   const index = area.pageIndex(vpn);
   if (index * PAGE_SIZE >= object.sizeBytes || object.pages.get(index) === 0) return -EFAULT;
   if (space.table.read(space.table.find(vpn)) !== 0) return -EEXIST;
+  if (space.table.isShared(vpn)) space.table.unshareLeaf(vpn);
   let pfn = object.pages.get(index);
   if (pfn < 0) pfn = object.load(index);
   if (pfn < 0) return -EFAULT;
