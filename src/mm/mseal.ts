@@ -11,17 +11,14 @@ import {
 import { PAGE_SIZE, USER_END } from "../arch/sv39.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { modifyArea } from "./area-edit.ts";
-import { pageAlign } from "./munmap.ts";
+import { pageAlign, rangeWraps } from "./munmap.ts";
 import { VM_SEALED, VM_SHARED, VM_WRITE, Vma } from "./vma.ts";
 
 /** 0, -EINVAL (flags, unaligned, wraps), -ENOMEM (a hole: nothing is sealed; too many areas). */
 export function mseal(space: AddressSpace, address: number, length: number, flags: number): number {
-  if (flags !== 0 || address % PAGE_SIZE !== 0) return -EINVAL;
+  if (flags !== 0 || address % PAGE_SIZE !== 0 || rangeWraps(address, length)) return -EINVAL;
   const bytes = pageAlign(length);
   const end = address + bytes;
-  if (length !== 0 && bytes === 0) return -EINVAL;
-  // Both are 64-bit numbers read as signed.
-  if (address < 0 ? end >= 0 && bytes !== 0 : bytes < 0 && end >= 0) return -EINVAL;
   if (bytes === 0) return 0;
   if (address < 0 || bytes < 0 || end > USER_END) return -ENOMEM;
   const endVpn = end / PAGE_SIZE;

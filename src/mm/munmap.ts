@@ -13,6 +13,14 @@ export function pageAlign(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 }
 
+/** The end of the range, in whole pages, is beyond 2^64. Address and length are 64-bit numbers read as signed. */
+export function rangeWraps(address: number, length: number): boolean {
+  const bytes = pageAlign(length);
+  if (bytes === 0) return length !== 0;
+  const end = address + bytes;
+  return end >= 0 && (address < 0 || bytes < 0);
+}
+
 /** 0, -EINVAL (unaligned, empty or outside user space), -EPERM (sealed), -ENOMEM (would split an area or a shared table, and there are too many or no frame). */
 export function munmap(space: AddressSpace, address: number, length: number): number {
   if (offsetInPage(address) !== 0 || address < 0 || address > USER_END) return -EINVAL;
