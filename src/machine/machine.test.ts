@@ -33,3 +33,45 @@ test("a stopped machine can be stopped again", async () => {
   await machine.stop();
   machine.close();
 });
+
+/** A taker of output, and what it was given. */
+function taker() {
+  const seen = { text: "", wanted: 0 };
+  const host = {
+    write: (bytes: Uint8Array) => {
+      seen.text += new TextDecoder().decode(bytes);
+    },
+    inputWanted: () => {
+      seen.wanted++;
+    },
+  };
+  return { host, seen };
+}
+
+const SIZE = { rows: 24, columns: 80 };
+
+test("standard input is a pipe, output the terminal: the keyboard is not asked for", async () => {
+  const machine = await Machine.create({ memory: "8M", seed: 1 });
+  const { host, seen } = taker();
+  const program = machine.spawn("/bin/pages", ["wait"], { terminal: { host, size: SIZE }, stdin: "\n" });
+  expect((await program.wait()).code).toBe(0);
+  expect(seen.text).toContain("Enter goes on");
+  expect(seen.wanted).toBe(0);
+  await machine.stop();
+  machine.close();
+});
+
+test("standard output is a pipe, input the terminal: keys are asked for, and echoed on it", async () => {
+  const machine = await Machine.create({ memory: "8M", seed: 1 });
+  const { host, seen } = taker();
+  const output = taker();
+  const terminal = { host, size: SIZE };
+  const program = machine.spawn("/bin/pages", ["wait"], { terminal, stdout: output.host });
+  while (seen.wanted === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  program.type(new TextEncoder().encode("\n"));
+  expect((await program.wait()).code).toBe(0);
+  expect(output.seen.text).toContain("Enter goes on");
+  expect(seen.text).toBe("\r\n");
+  await machine.stop();
+  machine.close();
+});
