@@ -45,7 +45,7 @@ const HOT = 6;
 /** Instructions that are recorded before a translation. */
 const RECORDED_INSTRUCTIONS = 10_000;
 /** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
-const PRICE = 5000;
+const PRICE = 12_000;
 /** A region is optimised when so many instructions were run in it for each of its own. */
 const OPTIMISING_PRICE = 100_000;
 /** Samples between two looks at what the regions have done. */
