@@ -13,8 +13,8 @@ const NO_FUNCTION = 1_000_000_000;
  */
 const MARK = [0, 10, 9, ...new TextEncoder().encode("optimised")];
 
-/** Bytes executed until a function is optimised, or never. */
-const budgetOf: Record<CodeKind, number | null> = { interpreter: 10_000, baseline: null, optimised: 1 };
+/** Bytes executed until a function is optimised, or never. A budget of 1 would never be noticed as used up. */
+const budgetOf: Record<CodeKind, number | null> = { interpreter: 10_000, baseline: null, optimised: 1000 };
 
 /**
  * V8 optimises a function when it has executed so many "bytes", of which one call of a large function costs as much as a
