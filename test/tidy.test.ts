@@ -55,6 +55,6 @@ test.skipIf(skipped)("links and paths in the documentation point to files that e
 });
 
 test.skipIf(skipped)("nothing that is committed names a folder of the machine on which it was written", () => {
-  const machine = /\/work\/|\/home\/(?!user|me\b)\w+\/|\bworktrees\b/;
+  const machine = /\/(work(space)?|builds?)\/[a-z]|\/home\/(?!user|me\b)\w+\/|\bworktrees\b/;
   expect([...texts].filter(([, text]) => machine.test(text)).map(([name]) => name)).toEqual([]);
 });
