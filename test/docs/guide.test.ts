@@ -1,5 +1,6 @@
 // The guide tells the truth: every "$ faultline ..." block is run and must print what stands below it; the commands to try work; the quiz
 // answers its own questions, and tells right from wrong. With UPDATE_GUIDE set, the blocks are written anew: read the change.
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { runPages } from "../../src/cli/commands/quiz-run.ts";
@@ -81,6 +82,13 @@ describe("quiz", () => {
     expect(wrong.stdout).toContain("3 of 4 right\n");
     const piped = faultline(["quiz", "fork", "--seed", "9", "--check"], `${answers.join("\n")}\n`);
     expect(piped.status).toBe(0);
+  });
+
+  test("a reader that leaves early is no error", () => {
+    const { stderr } = spawnSync("sh", ["-c", `${process.execPath} dist/cli/main.js quiz fork | head -n 1`], {
+      encoding: "utf8",
+    });
+    expect(stderr).toBe("");
   });
 
   test("mistakes are named", () => {

@@ -5,6 +5,7 @@ import { formatSize, Machine, type MachineOptions, type MachineProcess } from ".
 import type { Task } from "../../kernel/task.ts";
 import { TRACE_NAMES } from "../../mm/tracer.ts";
 import type { Vma } from "../../mm/vma.ts";
+import { endWhenReaderLeaves } from "../reader-left.ts";
 
 interface Event {
   name: string;
@@ -90,6 +91,7 @@ const show = (text: string) => print(`      ${text}`);
 const count = (events: readonly Event[], pattern: RegExp) => events.filter((event) => pattern.test(event.name)).length;
 
 export async function runDemo(): Promise<number> {
+  endWhenReaderLeaves();
   print("Faultline: Linux memory mapping, shown on riscv64 programs that run in this process.");
   await restartAndDemandZero();
   await files();

@@ -4,11 +4,13 @@ import { Machine } from "../../host/node/index.ts";
 import { CHAPTERS, isRight, type Question, questionsOf, type RunFlags } from "../../quiz/index.ts";
 import { Prng } from "../../util/prng.ts";
 import { CliError } from "../cli-error.ts";
+import { endWhenReaderLeaves } from "../reader-left.ts";
 import type { QuizOptions } from "./quiz.ts";
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
 export async function runQuiz({ chapter: name, seed, answers }: QuizOptions): Promise<number> {
+  endWhenReaderLeaves();
   const chapter = CHAPTERS.find((candidate) => candidate.name === name);
   if (chapter === undefined) {
     for (const [i, { name, title }] of CHAPTERS.entries())

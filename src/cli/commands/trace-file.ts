@@ -6,6 +6,7 @@ import { encodePng } from "../../trace/raster.ts";
 import { type ParsedTrace, parseTrace } from "../../trace/trace-events.ts";
 import { faultsCsv, formatSummary, heatMap, heatMapRaster, heatMapText, summarise } from "../../trace/trace-summary.ts";
 import { CliError } from "../cli-error.ts";
+import { endWhenReaderLeaves } from "../reader-left.ts";
 import type { TraceOptions } from "./trace.ts";
 
 const COLUMNS = 64;
@@ -14,8 +15,7 @@ const PICTURE_COLUMNS = 128;
 const PICTURE_ROWS = 96;
 
 export async function summariseTraceFile(options: TraceOptions): Promise<number> {
-  // A reader that has seen enough (head) is no error.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  endWhenReaderLeaves();
   const trace = read(options.file);
   const summary = summarise(trace, options.top);
   if (options.json) process.stdout.write(`${JSON.stringify(summary, null, 1)}\n`);
