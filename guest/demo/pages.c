@@ -10,8 +10,6 @@ int area_count;
 /* "child " in a child, so that lines of both can be told apart. */
 const char *speaker = "";
 
-static uchar own_stack_reserve[64];
-
 __attribute__((noreturn)) void fail(const char *step, const char *why) {
   say("pages: %s: %s\n", step, why);
   leave(2);
@@ -114,7 +112,6 @@ static void touch_own_pages(void) {
   for (volatile char *at = __executable_start; at < _end; at += PAGE) (void)*at;
   for (volatile char *at = (char *)((ulong)__DATA_BEGIN__ & -PAGE); at < _end; at += PAGE)
     if (at >= __DATA_BEGIN__) *at = *at;
-  *(volatile uchar *)own_stack_reserve = 0;
   volatile char *stack = __builtin_frame_address(0);
   for (ulong i = 0; i < 4; i++) stack[-(long)(i * PAGE)] = stack[-(long)(i * PAGE)];
 }

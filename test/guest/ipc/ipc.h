@@ -60,6 +60,14 @@ static inline void pollshow(const char *name, int fd, short events) {
   printf("%s: n=%d revents=%x\n", name, n, p.revents);
 }
 
+// Prints bytes so that every one of them can be seen.
+static inline void putbytes(const unsigned char *b, int n) {
+  for (int i = 0; i < n; i++) {
+    if (b[i] < 32 || b[i] > 126 || b[i] == '\\' || b[i] == '"') printf("\\x%02x", b[i]);
+    else putchar(b[i]);
+  }
+}
+
 static inline void msleep(int ms) {
   struct timespec t = {ms / 1000, (ms % 1000) * 1000000L};
   nanosleep(&t, 0);

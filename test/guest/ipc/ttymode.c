@@ -17,10 +17,7 @@ static void show(const char *name, int fd) {
       break;
     }
     if (fd == s) printf("[%d]", n);
-    for (int i = 0; i < n; i++) {
-      if (b[i] < 32 || b[i] > 126 || b[i] == '\\' || b[i] == '"') printf("\\x%02x", b[i]);
-      else putchar(b[i]);
-    }
+    putbytes(b, n);
   }
   printf("\"\n");
 }
