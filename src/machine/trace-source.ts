@@ -5,7 +5,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { areaName } from "../kernel/vfs/procfs/maps.ts";
 import type { Vma } from "../mm/vma.ts";
 import type { TraceSource } from "../trace/recorder.ts";
-import { Symbols } from "./inspect/symbols.ts";
+import type { Symbols } from "./inspect/symbols.ts";
 
 /** Names of areas without a file or label. */
 const ANONYMOUS = "anonymous";
@@ -19,9 +19,9 @@ export class MachineTraceSource implements TraceSource {
   private readonly processNames = new Map<number, string>();
   private newProcessNames: [number, string][] = [];
 
-  constructor(kernel: Kernel) {
+  constructor({ kernel, symbols }: { kernel: Kernel; symbols: Symbols }) {
     this.kernel = kernel;
-    this.symbols = new Symbols(kernel.mm);
+    this.symbols = symbols;
   }
 
   get instructions(): number {

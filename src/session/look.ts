@@ -1,4 +1,5 @@
 // Computes what a page wants to see of a machine at one moment. Only what is asked for; nothing is changed.
+import { PAGE_SIZE } from "../arch/sv39.ts";
 import type { RunControl } from "../machine/control/index.ts";
 import { HostError, type Machine } from "../machine/index.ts";
 import {
@@ -20,12 +21,13 @@ export function lookAt(machine: Machine, control: RunControl, request: LookReque
   const begun = host.clock.monotonicNs();
   const alive = request.pid !== null && kernel.processes.get(request.pid)?.liveThread ? request.pid : null;
   const figures = inspect.machine();
+  const { first, latest } = control.history;
   const look: Look = {
     costMs: 0,
     figures,
     state: control.state,
     stop: control.lastStop,
-    history: { first: control.history.first, latest: control.history.latest },
+    history: { first, latest },
     processes: request.processes ? inspect.processes() : null,
     frames: request.frames ? frameColumns(machine, request.ownFrames ? alive : null) : null,
     objects: request.objects ? inspect.objects() : null,
@@ -86,8 +88,8 @@ export function pageCells(machine: Machine, { pid, firstVpn, pages, pagesPerCell
 }
 
 function pagesOfObject(machine: Machine, id: number): Int32Array | null {
-  const object = machine.inspect.objects(true).find((candidate) => candidate.id === id);
+  const object = machine.kernel.mm.objects.get(id);
   if (object === undefined) return null;
-  const pages = Math.min(MOST_OBJECT_PAGES, Math.ceil(object.sizeBytes / 4096));
+  const pages = Math.min(MOST_OBJECT_PAGES, Math.ceil(object.sizeBytes / PAGE_SIZE));
   return machine.inspect.objectPages(id, 0, new Int32Array(pages));
 }

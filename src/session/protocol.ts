@@ -136,7 +136,7 @@ export type ClientMessage =
 
 export type ServerMessage =
   /** `started` null: nothing runs yet, and the page may launch something. */
-  | { type: "hello"; version: string; canLaunch: boolean; started: Started | null }
+  | { type: "hello"; canLaunch: boolean; started: Started | null }
   | { type: "started"; started: Started }
   | { type: "output"; bytes: Uint8Array }
   /** The terminal as it was at the moment that the machine was brought back to. */

@@ -12,7 +12,6 @@ export type Launcher = (
   terminal: SpawnRequest,
 ) => Promise<{ machine: Machine; process: MachineProcess }>;
 
-const VERSION = "0.1.0";
 const TERMINAL = { columns: 80, rows: 24 };
 /** Host memory for the way back: a page shares it with much else. */
 const HISTORY_BYTES = 256 << 20;
@@ -44,7 +43,7 @@ export class Session {
 
   /** A page comes; returns the function by which it leaves. It is told what there is, and the output so far. */
   attach(send: (message: ServerMessage) => void): () => void {
-    send({ type: "hello", version: VERSION, canLaunch: this.canLaunch, started: this.running?.started ?? null });
+    send({ type: "hello", canLaunch: this.canLaunch, started: this.running?.started ?? null });
     if (this.running !== null) {
       this.showTerminal();
       send({ type: "output", bytes: this.transcript() });

@@ -24,8 +24,9 @@ let link: Link | null = null;
 let nextId = 1;
 const waiting = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>();
 /** Takes terminal output; set by the terminal panel. `null`: clear the screen. */
-let terminal: (bytes: Uint8Array | null) => void = () => {};
-let pendingOutput: (Uint8Array | null)[] = [];
+let terminal: ((bytes: Uint8Array | null) => void) | null = null;
+/** What came before there was a panel. */
+const pendingOutput: (Uint8Array | null)[] = [];
 let timer: ReturnType<typeof setTimeout> | undefined;
 let looking = false;
 let lookAgain = false;
@@ -42,7 +43,6 @@ export function connect(): void {
 export function onTerminal(take: (bytes: Uint8Array | null) => void): void {
   terminal = take;
   for (const bytes of pendingOutput.splice(0)) take(bytes);
-  pendingOutput = [];
 }
 
 export const send = (message: ClientMessage): void => link?.send(message);
@@ -71,7 +71,7 @@ export function launch(request: LaunchRequest): void {
 }
 
 function write(bytes: Uint8Array | null): void {
-  if (pendingOutput.length > 0 || terminal.length === 0) pendingOutput.push(bytes);
+  if (terminal === null) pendingOutput.push(bytes);
   else terminal(bytes);
 }
 

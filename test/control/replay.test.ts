@@ -21,7 +21,7 @@ afterAll(() => scratch.remove());
 
 function record(machine: Machine): () => Buffer {
   const chunks: Uint8Array[] = [];
-  const source = new MachineTraceSource(machine.kernel);
+  const source = new MachineTraceSource(machine);
   const recorder = new TraceRecorder(source, (chunk) => void chunks.push(eventBlock(chunk)));
   machine.kernel.mm.tracer = recorder;
   return () => {

@@ -22,7 +22,7 @@ export class TraceFile {
     this.machine = machine;
     this.fd = fd;
     this.json = json;
-    this.source = new MachineTraceSource(machine.kernel);
+    this.source = new MachineTraceSource(machine);
     const events = json ? JSON_CHUNK_EVENTS : BINARY_CHUNK_EVENTS;
     this.recorder = new TraceRecorder(this.source, (chunk) => this.write(chunk), events);
     machine.kernel.mm.tracer = this.recorder;
