@@ -1,4 +1,5 @@
 // Tests how a machine's loop starts and ends around the programs its user starts; what programs do is tested in test/guest.
+import { readdirSync, readlinkSync } from "node:fs";
 import { expect, test } from "vitest";
 import { Machine } from "../host/node/index.ts";
 
@@ -32,6 +33,28 @@ test("a stopped machine can be stopped again", async () => {
   await machine.stop();
   await machine.stop();
   machine.close();
+});
+
+/** What this process has open below `folder` (Linux). */
+function openBelow(folder: string): string[] {
+  const links = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ""; // that of readdir itself
+    }
+  });
+  return links.filter((link) => link.startsWith(folder));
+}
+
+test("a closed machine leaves no file of its folders open", async () => {
+  const machine = await Machine.create({ memory: "8M", mounts: [{ host: import.meta.dirname, guest: "/mnt" }] });
+  await machine.spawn("/bin/hello", [], { stdin: null }).wait();
+  await machine.stop();
+  expect(openBelow(import.meta.dirname)).not.toEqual([]);
+  const { description } = machine.folders[0];
+  machine.close();
+  expect([...openBelow(import.meta.dirname), ...openBelow(description)]).toEqual([]);
 });
 
 /** A taker of output, and what it was given. */

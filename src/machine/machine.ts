@@ -270,11 +270,12 @@ export class Machine implements Controllable {
     await this.looping;
   }
 
-  /** Writes dirty pages of writable folders back and closes the swap file. Nothing runs afterwards. Returns 0 or -errno. */
+  /** Writes dirty pages of writable folders back; closes folders and swap file. Nothing runs afterwards. Returns 0 or -errno. */
   close(): number {
     this.stopped = true;
     const result = this.kernel.vfs.sync();
     this.swap?.close?.();
+    for (const folder of this.folders) folder.close?.();
     return result;
   }
 

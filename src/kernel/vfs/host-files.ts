@@ -67,6 +67,8 @@ export interface HostFiles {
   readonly root: HostNode;
   /** For /proc/mounts. */
   readonly description: string;
+  /** Gives back what the folder holds of the host (descriptors); nothing is asked of it afterwards. */
+  close?(): void;
 
   /** lstat of the node itself. ENOENT when it is gone. */
   stat(node: HostNode): HostStat;
