@@ -5,7 +5,7 @@ import type { Form } from "./isa/decode.ts";
 import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
 import type { FloatHelpers } from "./isa/float-helpers.ts";
 import type { FloatOperation } from "./isa/float-operations.ts";
-import { CODE_DROPPED, F, FAULTED, FCSR, MOST_RECORDED, RECORDED, RECORDING, X } from "./layout.ts";
+import { CODE_DROPPED, DATA_ENTRY_MASK, F, FAULTED, FCSR, MOST_RECORDED, RECORDED, RECORDING, X } from "./layout.ts";
 import type { FunctionBuilder, Label } from "./wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "./wasm/opcodes.ts";
 
@@ -205,7 +205,14 @@ export class InterpreterEmitter implements Emitter {
     this.x1();
     this.imm64();
     f.op("i64_add").tee(this.va);
-    f.op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(0x3ff0).op("i32_and").get(table).op("i32_add").tee(this.entry);
+    f.op("i32_wrap_i64")
+      .i32(8)
+      .op("i32_shr_u")
+      .i32(DATA_ENTRY_MASK)
+      .op("i32_and")
+      .get(table)
+      .op("i32_add")
+      .tee(this.entry);
     f.mem("i64_load", 0)
       .get(this.va)
       .i64(-4096 + sizeBytes - 1)

@@ -53,6 +53,8 @@ export const CODE_FRAME = LAST_REFERENCED + 4;
 export const TLB_ENTRY_BYTES = 16;
 export const DATA_ENTRIES = 1024;
 export const FETCH_ENTRIES = 256;
+/** Of an address shifted right by 8: the byte offset of its page's entry in a table of data entries. */
+export const DATA_ENTRY_MASK = (DATA_ENTRIES - 1) * TLB_ENTRY_BYTES;
 export const TLB_READ = 0;
 export const TLB_WRITE = DATA_ENTRIES * TLB_ENTRY_BYTES;
 export const TLB_FETCH = 2 * TLB_WRITE;

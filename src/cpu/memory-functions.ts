@@ -6,6 +6,7 @@ import {
   BANK_POINTER,
   CODE_FRAME,
   CODE_MAP,
+  DATA_ENTRY_MASK,
   FAULT_ACCESS,
   FAULT_ADDRESS,
   FAULTED,
@@ -154,22 +155,30 @@ function entryAddress(f: FunctionBuilder, table: number, mask: number): Function
   return table === 0 ? f : f.i32(table).op("i32_add");
 }
 
-/** Returns the linear address of local 0 if the TLB has its page for access local 1; leaves the entry's address in `entry`. */
-function emitTlbLookUp(f: FunctionBuilder, entry: number): void {
-  f.get(1)
-    .if_(
-      I32,
-      () => entryAddress(f, TLB_WRITE, 0x3ff0),
-      () => entryAddress(f, TLB_READ, 0x3ff0),
-    )
-    .tee(entry);
-  f.mem("i64_load")
+/**
+ * Takes the address of a TLB entry: if the entry is of the page of local 0, `hit` runs with the linear address of local 0 on
+ * the stack. Leaves the entry's address in `entry`.
+ */
+function emitTlbHit(f: FunctionBuilder, entry: number, hit: () => void): void {
+  f.tee(entry)
+    .mem("i64_load")
     .get(0)
     .i64(PAGE_OF_VA)
     .op("i64_and", "i64_eq")
     .if_(VOID, () => {
-      f.get(0).op("i32_wrap_i64").get(entry).mem("i32_load", 8).op("i32_add", "return");
+      f.get(0).op("i32_wrap_i64").get(entry).mem("i32_load", 8).op("i32_add");
+      hit();
     });
+}
+
+/** Returns the linear address of local 0 if the TLB has its page for access local 1; leaves the entry's address in `entry`. */
+function emitTlbLookUp(f: FunctionBuilder, entry: number): void {
+  f.get(1).if_(
+    I32,
+    () => entryAddress(f, TLB_WRITE, DATA_ENTRY_MASK),
+    () => entryAddress(f, TLB_READ, DATA_ENTRY_MASK),
+  );
+  emitTlbHit(f, entry, () => f.op("return"));
 }
 
 /**
@@ -245,6 +254,18 @@ function withinPage(f: FunctionBuilder): FunctionBuilder {
   return f.get(0).op("i32_wrap_i64").i32(0xfff).op("i32_and").get(1).op("i32_add").i32(4096).op("i32_le_u");
 }
 
+/**
+ * Leaves the linear address of an access within a page in local `to`; `failed` runs when it faults. Looks in the TLB without a
+ * call first: a misaligned access comes here though its page is there. (Where references are reported the TLB is empty.)
+ */
+function translateWithin(f: FunctionBuilder, access: number, translate: number, to: number, failed: () => void): void {
+  f.block(VOID, (found) => {
+    entryAddress(f, access === WRITE ? TLB_WRITE : TLB_READ, DATA_ENTRY_MASK);
+    emitTlbHit(f, to, () => f.set(to).br(found));
+    f.get(0).i32(access).call(translate).tee(to).op("i32_eqz").if_(VOID, failed);
+  });
+}
+
 /** Translates the first and the last page of a crossing access into locals; `failed` runs when either faults. */
 function translateBoth(
   f: FunctionBuilder,
@@ -311,7 +332,7 @@ function emitSlowStore(m: ModuleBuilder, translate: number): number {
   const [first, second, inFirst, i] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32)];
   const failed = () => f.op("return");
   withinPage(f).if_(VOID, () => {
-    f.get(0).i32(WRITE).call(translate).tee(first).op("i32_eqz").if_(VOID, failed);
+    translateWithin(f, WRITE, translate, first, failed);
     for (const [size, op] of [
       [8, "i64_store"],
       [4, "i64_store32"],

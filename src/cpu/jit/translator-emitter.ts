@@ -4,7 +4,7 @@ import { EXIT_ILLEGAL, EXIT_PAGE_FAULT } from "../exits.ts";
 import type { Emitter, SharedFunctions } from "../isa/emitter.ts";
 import type { FloatHelpers } from "../isa/float-helpers.ts";
 import type { FloatOperation } from "../isa/float-operations.ts";
-import { CODE_DROPPED, F, FAULTED, FCSR, X } from "../layout.ts";
+import { CODE_DROPPED, DATA_ENTRY_MASK, F, FAULTED, FCSR, X } from "../layout.ts";
 import type { FunctionBuilder, Label } from "../wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "../wasm/opcodes.ts";
 import { type AccessGroup, groupAccesses } from "./access-groups.ts";
@@ -233,7 +233,7 @@ export class TranslatorEmitter implements Emitter {
     push(group.low);
     f.tee(this.va64);
     if (span >= group.align) push(span);
-    f.op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(0x3ff0).op("i32_and");
+    f.op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(DATA_ENTRY_MASK).op("i32_and");
     f.get(group.isStore ? this.tlbWrite : this.tlbRead)
       .op("i32_add")
       .tee(this.entry)
@@ -287,7 +287,14 @@ export class TranslatorEmitter implements Emitter {
     const { imm } = this.instruction;
     this.x1();
     if (imm !== 0) f.i64(imm).op("i64_add");
-    f.tee(this.va64).op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(0x3ff0).op("i32_and").get(table).op("i32_add");
+    f.tee(this.va64)
+      .op("i32_wrap_i64")
+      .i32(8)
+      .op("i32_shr_u")
+      .i32(DATA_ENTRY_MASK)
+      .op("i32_and")
+      .get(table)
+      .op("i32_add");
     f.tee(this.entry)
       .mem("i64_load", 0)
       .get(this.va64)
