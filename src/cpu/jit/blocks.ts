@@ -217,6 +217,10 @@ function cut(explorer: Explorer): Map<number, Block> {
 export function findCode(source: CodeSource, entry: number): CodeGraph {
   const explorer = new Explorer(source);
   explorer.explore(entry);
-  const { instructions, indirectTargets, frames } = explorer;
-  return { blocks: cut(explorer), indirectTargets, instructionCount: instructions.size, frames };
+  const { instructions, indirectTargets } = explorer;
+  const blocks = cut(explorer);
+  // Pages that were looked at, but have nothing in the region, are not its business.
+  const pages = new Set([...blocks.values()].flatMap((block) => block.pages));
+  const frames = new Map([...explorer.frames].filter(([page]) => pages.has(page)));
+  return { blocks, indirectTargets, instructionCount: instructions.size, frames };
 }

@@ -41,11 +41,11 @@ import { translate } from "./region.ts";
 /** Live regions; a module costs the engine about 25 KB. */
 const MOST_REGIONS = 4000;
 /** Samples of one address until it is translated. */
-const HOT = 6;
+const HOT = 10;
 /** Instructions that are recorded before a translation. */
 const RECORDED_INSTRUCTIONS = 10_000;
 /** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
-const PRICE = 12_000;
+const PRICE = 30_000;
 /** A region is optimised when so many instructions were run in it for each of its own. */
 const OPTIMISING_PRICE = 100_000;
 /** Samples between two looks at what the regions have done. */
