@@ -27,7 +27,7 @@ export const compileForV8: CompileModule = (bytes, kind) => {
   setFlagsFromString(`--wasm-tiering-budget=${budget ?? DEFAULT_BUDGET}`);
   setFlagsFromString("--experimental-wasm-branch-hinting");
   try {
-    return plainCompile(kind === "optimised" ? Uint8Array.from([...bytes, ...MARK]) : bytes, kind);
+    return plainCompile(kind === "optimised" ? marked(bytes) : bytes, kind);
   } finally {
     setFlagsFromString("--no-experimental-wasm-branch-hinting");
     setFlagsFromString(`--wasm-tiering-budget=${DEFAULT_BUDGET}`);
@@ -35,3 +35,10 @@ export const compileForV8: CompileModule = (bytes, kind) => {
     setFlagsFromString("--wasm-lazy-compilation");
   }
 };
+
+function marked(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(bytes.length + MARK.length);
+  all.set(bytes);
+  all.set(MARK, bytes.length);
+  return all;
+}
