@@ -44,7 +44,6 @@ export class TestKernel {
       entropy: (bytes) => bytes.fill(7),
     });
     mountTree(this.kernel, { root: null, writable: true });
-    this.makeDirectory("/tmp", 0o1777);
   }
 
   makeDirectory(path: string, mode = 0o755): void {

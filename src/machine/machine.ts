@@ -19,13 +19,13 @@ import { adoptConsole, connectConsole } from "../kernel/tty/terminal-state.ts";
 import type { HostFiles } from "../kernel/vfs/host-files.ts";
 import type { OpenFile } from "../kernel/vfs/open-file.ts";
 import type { Path } from "../kernel/vfs/path.ts";
+import { kernelTask } from "../kernel/vfs/standard-mounts.ts";
 import type { OvercommitMode } from "../mm/contracts.ts";
 import { decodeUtf8, encodeUtf8 } from "../util/utf8.ts";
 import { HOST_FIELDS } from "./control/guest-state.ts";
 import { OutputTap } from "./control/output-tap.ts";
 import { type Advance, type Controllable, type ControlOptions, RunControl } from "./control/run-control.ts";
 import {
-  bootTask,
   consoleFile,
   type MountRequest,
   missingFileBytes,
@@ -312,7 +312,7 @@ export class Machine implements Controllable {
 
   private lookUp(path: string): Path | null {
     try {
-      return this.kernel.vfs.resolve(bootTask(this.kernel), AT_FDCWD, path);
+      return this.kernel.vfs.resolve(kernelTask(this.kernel), AT_FDCWD, path);
     } catch (error) {
       if (error instanceof LinuxError) return null;
       throw error;

@@ -1,10 +1,9 @@
-// Puts a machine's file tree together: the root, /proc, /dev, /dev/pts, /dev/shm, /run, and the host folders the user mounted.
-import { ENOTDIR } from "../../abi/errno.ts";
+// Puts a machine's file tree together: the root, /proc, /dev, /dev/pts, /dev/shm, /sys, /run, /tmp, and the host folders the user
+// mounted.
 import { AT_FDCWD, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from "../../abi/fcntl.ts";
-import { S_IFDIR } from "../../abi/stat.ts";
 import { ROOT_CREDENTIALS } from "../credentials.ts";
 import type { Kernel } from "../kernel.ts";
-import { errno, LinuxError } from "../linux-error.ts";
+import { LinuxError } from "../linux-error.ts";
 import { RLimits } from "../rlimits.ts";
 import type { Task } from "../task.ts";
 import { BaseFs } from "./basefs.ts";
@@ -12,16 +11,16 @@ import { createDevFs, DevPtsFs, registerMemoryDevices } from "./devfs.ts";
 import { FdTable } from "./fd-table.ts";
 import { FsContext } from "./fs-context.ts";
 import type { HostFiles } from "./host-files.ts";
-import type { FileSystem, Inode } from "./inode.ts";
+import type { FileSystem } from "./inode.ts";
 import { OverlayFs } from "./overlayfs.ts";
-import type { Mount, Path } from "./path.ts";
 import { ProcFileSystem } from "./procfs/procfs.ts";
+import { SysFileSystem } from "./sysfs.ts";
 import { TmpFs } from "./tmpfs.ts";
 import { makeDirectory } from "./vfs-change.ts";
 
 export interface HostMount {
   host: HostFiles;
-  /** Absolute path in the guest; folders on the way are made where the root can be written. */
+  /** Absolute path in the guest; made if it is not there. */
   guestPath: string;
   readOnly: boolean;
 }
@@ -34,28 +33,29 @@ export interface TreeOptions {
   mounts?: readonly HostMount[];
 }
 
-/**
- * Mounts everything; afterwards `kernel.vfs.root` is where the first process starts. Throws LinuxError when a mount point
- * can neither be found nor made.
- */
+/** The root does not allow a mount point to be made or used: one line that says where, with Linux's number. */
+export class TreeError extends Error {
+  override readonly name = "TreeError";
+}
+
+/** Mounts everything; afterwards `kernel.vfs.root` is where the first process starts. Throws TreeError. */
 export function mountTree(k: Kernel, options: TreeOptions): void {
   const { vfs } = k;
-  registerMemoryDevices(vfs);
   vfs.setRoot(vfs.mounts.createRoot(createRootFs(k, options)));
+  registerMemoryDevices(vfs);
   const t = kernelTask(k);
-  const secure = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-  mountAt(k, t, new ProcFileSystem(k), "/proc", secure);
-  const dev = mountAt(k, t, createDevFs(vfs), "/dev", MS_NOSUID);
-  if (dev !== null) {
-    mountAt(k, t, new DevPtsFs(vfs, k.ipc.terminals.ptys), "/dev/pts", MS_NOSUID | MS_NOEXEC);
-    mountAt(k, t, new TmpFs(vfs, "tmpfs"), "/dev/shm", MS_NOSUID | MS_NODEV);
-  }
-  mountAt(k, t, new TmpFs(vfs, "tmpfs", { mode: 0o755 }), "/run", MS_NOSUID | MS_NODEV);
+  const quiet = MS_NOSUID | MS_NODEV;
+  mountAt(k, t, "/proc", new ProcFileSystem(k), quiet | MS_NOEXEC);
+  mountAt(k, t, "/dev", createDevFs(vfs), MS_NOSUID);
+  mountAt(k, t, "/dev/pts", new DevPtsFs(vfs, k.ipc.terminals.ptys), MS_NOSUID | MS_NOEXEC);
+  mountAt(k, t, "/dev/shm", new TmpFs(vfs, "tmpfs"), quiet);
+  mountAt(k, t, "/sys", new SysFileSystem(k), quiet | MS_NOEXEC);
+  mountAt(k, t, "/run", new TmpFs(vfs, "tmpfs", { mode: 0o755 }), quiet);
+  ensureDirectory(k, t, "/run/lock", 0o1777);
+  ensureDirectory(k, t, "/tmp", 0o1777);
   for (const { host, guestPath, readOnly } of options.mounts ?? []) {
     const fs = new BaseFs(vfs, host, { writable: !readOnly, shared: true });
-    const place = makePlace(k, t, guestPath);
-    if (place === null) throw errno(ENOTDIR);
-    vfs.mounts.mount(fs, place, MS_NOSUID | MS_NODEV | (readOnly ? MS_RDONLY : 0));
+    mountAt(k, t, guestPath, fs, MS_NODEV | (readOnly ? MS_RDONLY : 0));
   }
 }
 
@@ -71,36 +71,40 @@ export function kernelTask(k: Kernel): Task {
   const caller = {
     kernel: k,
     credentials: ROOT_CREDENTIALS,
-    fs: new FsContext(root, root, 0o022),
+    fs: new FsContext(root, root, 0),
     files: new FdTable(),
     process: { pid: 0, limits: RLimits.initial(0) },
   };
   return caller as unknown as Task;
 }
 
-/** Mounts where the folder exists or can be made; null: neither (a root without it that cannot be written). */
-function mountAt(k: Kernel, t: Task, fs: FileSystem, path: string, flags: number): Mount | null {
-  const place = makePlace(k, t, path);
-  return place === null ? null : k.vfs.mounts.mount(fs, place, flags);
+function mountAt(k: Kernel, t: Task, at: string, fs: FileSystem, flags: number): void {
+  ensureDirectory(k, t, at, 0o755);
+  try {
+    k.vfs.mounts.mount(fs, k.vfs.resolveDirectory(t, AT_FDCWD, at), flags);
+  } catch (error) {
+    throw treeError(`cannot mount at ${at}`, error);
+  }
 }
 
-/** mkdir -p, without following links out of the way: a root folder from elsewhere may have a link in the place of /run. */
-function makePlace(k: Kernel, t: Task, path: string): Path | null {
-  let at = "";
-  for (const name of path.split("/")) {
-    if (name === "") continue;
-    at += `/${name}`;
+/** mkdir -p; what is there already stays as it is. */
+function ensureDirectory(k: Kernel, t: Task, path: string, mode: number): void {
+  const parts = path.split("/").filter((part) => part !== "");
+  for (let i = 1; i <= parts.length; i++) {
+    const text = `/${parts.slice(0, i).join("/")}`;
     try {
-      makeDirectory(k.vfs, t, AT_FDCWD, at, S_IFDIR | 0o755);
+      k.vfs.resolve(t, AT_FDCWD, text);
     } catch (error) {
       if (!(error instanceof LinuxError)) throw error;
+      try {
+        makeDirectory(k.vfs, t, AT_FDCWD, text, i === parts.length ? mode : 0o755);
+      } catch (failure) {
+        throw treeError(`cannot make the folder ${text}`, failure);
+      }
     }
   }
-  try {
-    const place = k.vfs.resolve(t, AT_FDCWD, at === "" ? "/" : at, { directory: true });
-    return (place.dentry.inode as Inode).isDirectory ? place : null;
-  } catch (error) {
-    if (error instanceof LinuxError) return null;
-    throw error;
-  }
+}
+
+function treeError(what: string, error: unknown): unknown {
+  return error instanceof LinuxError ? new TreeError(`${what} in the guest (error ${error.errno})`) : error;
 }
