@@ -300,7 +300,7 @@ function emitSlowLoad(m: ModuleBuilder, translate: number): number {
   const [first, second, inFirst, i, value] = [f.local(I32), f.local(I32), f.local(I32), f.local(I32), f.local(I64)];
   const failed = () => f.i64(0).op("return");
   withinPage(f).if_(VOID, () => {
-    f.get(0).i32(READ).call(translate).tee(first).op("i32_eqz").if_(VOID, failed);
+    translateWithin(f, READ, translate, first, failed);
     for (const [size, op] of [
       [8, "i64_load"],
       [4, "i64_load32_u"],
