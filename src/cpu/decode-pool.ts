@@ -32,10 +32,6 @@ const DECODE_AHEAD = 48;
 /** Instructions that a fused handler can span. */
 const LONGEST_FUSION = Math.max(...FUSIONS.map((row) => row.length));
 
-/** 32-bit words whose slots are kept: one per value of a hash of 13 bits. Behind them, the place of a slot that is not kept. */
-const HASH_SHIFT = 32 - 13;
-const UNKEPT = 65536 + 2 ** 13;
-
 /** Handlers after which the next slot is reached by a jump at most. */
 const endsRun = new Uint8Array(256);
 FORMS.forEach((form, i) => {
@@ -46,14 +42,14 @@ endsRun[HANDLER_ILLEGAL] = 1;
 endsRun[HANDLER_STRADDLE] = 1;
 
 /** Fusions by the pair of handlers they begin with: handler << 8 | handler -> rows, longest first. */
-const fusionsOf: ({ handler: number; parts: number[] }[] | undefined)[] = new Array(65536).fill(undefined);
+const fusionsOf = new Map<number, { handler: number; parts: number[] }[]>();
 FUSIONS.forEach((row, i) => {
   const parts = row.map(handlerOfForm);
   const key = (parts[0] << 8) | parts[1];
-  const known = fusionsOf[key] ?? [];
+  const known = fusionsOf.get(key) ?? [];
   known.push({ handler: FIRST_FUSION + i, parts });
   known.sort((a, b) => b.parts.length - a.parts.length);
-  fusionsOf[key] = known;
+  fusionsOf.set(key, known);
 });
 
 export class DecodePool {
@@ -70,9 +66,6 @@ export class DecodePool {
   onDrop: (pfn: number) => void = () => {};
   onDecode: (pfn: number) => void = () => {};
   private readonly decoded: Decoded = newDecoded();
-  /** Words decoded before, and the two halves of their slots: compressed ones by their value, others by a hash. */
-  private readonly slotWords = new Int32Array(UNKEPT + 1);
-  private readonly slots = new Int32Array(2 * (UNKEPT + 1));
   /** Single handlers and slot addresses of the run being decoded. */
   private readonly runHandlers = new Uint8Array(DECODE_AHEAD + LONGEST_FUSION);
   private readonly runSlots = new Int32Array(DECODE_AHEAD + LONGEST_FUSION);
@@ -159,7 +152,7 @@ export class DecodePool {
     const index = Math.floor((slot - this.layout.decodePool) / DECODE_PAGE_BYTES);
     const page = this.layout.decodePool + index * DECODE_PAGE_BYTES;
     const frame = this.layout.ramOffset + this.frameOf[index] * 4096;
-    const { bytes, words, slots, runHandlers, runSlots } = this;
+    const { bytes, decoded, runHandlers, runSlots } = this;
     let offset = ((slot - page) / SLOT_BYTES) * 2;
     const stops = this.stops.get(this.frameOf[index]);
     let count = 0;
@@ -174,17 +167,16 @@ export class DecodePool {
         break;
       }
       const high = (low & 3) === 3 ? bytes[frame + offset + 2] | (bytes[frame + offset + 3] << 8) : 0;
-      const i = this.slotOf(low | (high << 16), offset);
-      const handler = stops?.has(offset) ? HANDLER_STOP : slots[i] & 0xff;
+      decode((low | (high << 16)) >>> 0, offset, decoded);
+      if (stops?.has(offset)) decoded.handler = HANDLER_STOP;
       if (isFresh) {
-        words[at >> 2] = (slots[i] & ~0xff) | handler;
-        words[(at >> 2) + 1] = slots[i + 1];
+        this.write(at, decoded);
         fresh++;
       }
-      runHandlers[count] = handler;
+      runHandlers[count] = decoded.handler;
       runSlots[count++] = at;
-      if (endsRun[handler] !== 0) break;
-      offset += (low & 3) === 3 ? 4 : 2;
+      if (endsRun[decoded.handler] !== 0) break;
+      offset += decoded.lengthBytes;
     }
     for (let i = 0; i < fresh; i++) this.fuse(i, count);
     this.onDecode(this.frameOf[index]);
@@ -193,7 +185,7 @@ export class DecodePool {
   private fuse(first: number, count: number): void {
     if (first + 1 >= count) return;
     const handlers = this.runHandlers;
-    const rows = fusionsOf[(handlers[first] << 8) | handlers[first + 1]];
+    const rows = fusionsOf.get((handlers[first] << 8) | handlers[first + 1]);
     if (rows === undefined) return;
     for (const { handler, parts } of rows) {
       if (first + parts.length > count) continue;
@@ -212,45 +204,37 @@ export class DecodePool {
     const index = Math.floor((slot - this.layout.decodePool) / DECODE_PAGE_BYTES);
     const page = this.layout.decodePool + index * DECODE_PAGE_BYTES;
     const low = this.layout.ramOffset + this.frameOf[index] * 4096 + 4094;
-    const i = this.slotOf(this.bytes[low] | (this.bytes[low + 1] << 8) | (high << 16), -1);
-    this.words.set(this.slots.subarray(i, i + 2), (page + STRADDLE_SLOT) >> 2);
+    decode((this.bytes[low] | (this.bytes[low + 1] << 8) | (high << 16)) >>> 0, -1, this.decoded);
+    this.write(page + STRADDLE_SLOT, this.decoded);
     this.words[(page + STRADDLE_HALFWORD) >> 2] = high | 0x10000;
   }
 
-  /**
-   * Index in `slots` of what a slot holds for the instruction `word` at byte `offset` of its page; offset -1: no near forms.
-   * Programs use few different words again and again, and only direct jumps depend on their place.
-   */
-  private slotOf(word: number, offset: number): number {
-    const known = (word & 3) === 3 ? 65536 + (Math.imul(word, 0x9e3779b1) >>> HASH_SHIFT) : word & 0xffff;
-    if (this.slotWords[known] === word && this.slots[2 * known] !== 0) return 2 * known;
-    const d = this.decoded;
-    decode(word >>> 0, offset, d);
-    const format = d.row?.format;
-    const i = format === "B" || format === "J" ? UNKEPT : known;
-    this.slotWords[i] = word;
-    this.slots[2 * i] = d.handler | (((d.lengthBytes / 2) * SLOT_BYTES) << 8) | (d.rd << 19) | (d.rs1 << 27);
-    this.slots[2 * i + 1] = operandsOf(d);
-    return 2 * i;
-  }
-}
-
-/** The second half of a slot (layout.ts, SLOT_BYTES). */
-function operandsOf(d: Decoded): number {
-  switch (d.row?.format) {
-    case undefined:
-      return 0;
-    case "S":
-    case "B":
-      return (d.rs2 * 8) | (d.imm << 16);
-    case "R":
-    case "AMO":
-    case "FR":
-    case "F1":
-    case "R1":
-    case "R4":
-      return (d.rs2 * 8) | (d.rs3 << 11) | (d.rm << 16);
-    default:
-      return d.imm;
+  private write(at: number, d: Decoded): void {
+    const { bytes } = this;
+    bytes[at] = d.handler;
+    bytes[at + 1] = (d.lengthBytes / 2) * SLOT_BYTES;
+    bytes[at + 2] = d.rd * 8;
+    bytes[at + 3] = d.rs1 * 8;
+    if (d.row === null) return;
+    switch (d.row.format) {
+      case "S":
+      case "B":
+        bytes[at + 4] = d.rs2 * 8;
+        bytes[at + 6] = d.imm;
+        bytes[at + 7] = d.imm >> 8;
+        return;
+      case "R":
+      case "AMO":
+      case "FR":
+      case "F1":
+      case "R1":
+      case "R4":
+        bytes[at + 4] = d.rs2 * 8;
+        bytes[at + 5] = d.rs3 * 8;
+        bytes[at + 6] = d.rm;
+        return;
+      default:
+        this.words[(at + 4) >> 2] = d.imm;
+    }
   }
 }
