@@ -23,6 +23,7 @@ import {
 import { type FunctionBuilder, type Label, ModuleBuilder } from "../wasm/builder.ts";
 import { I32, I64, VOID } from "../wasm/opcodes.ts";
 import type { Block, CodeGraph } from "./blocks.ts";
+import { findScopes, type Scope } from "./residence.ts";
 import { DISPATCHER, type Structure, structure } from "./structure.ts";
 import { REGION_CONTINUE, TranslatorEmitter } from "./translator-emitter.ts";
 
@@ -89,6 +90,7 @@ class RegionBuilder {
   private readonly blocks: (Block | null)[] = [null];
   private readonly nodeOf = new Map<number, number>();
   private readonly shape: Structure;
+  private readonly scopes: readonly (Scope | null)[];
   private readonly graph: CodeGraph;
   private readonly loopLabels: Label[] = [];
   private readonly blockLabels: Label[] = [];
@@ -128,10 +130,9 @@ class RegionBuilder {
         if (this.graph.blocks.get(site)?.instructions.length) targets.add(this.nodeOf.get(site)!);
       }
     }
-    this.shape = structure(
-      this.blocks.map((block) => this.successors(block)),
-      targets,
-    );
+    const successors = this.blocks.map((block) => this.successors(block));
+    this.shape = structure(successors, targets);
+    this.scopes = findScopes(this.shape, successors, this.blocks);
   }
 
   private successors(block: Block | null): number[] {
@@ -160,18 +161,14 @@ class RegionBuilder {
     f.block(VOID, (exit) => {
       e.exitLabel = exit;
       e.withLeaves(() => {
+        f.i32(0).mem("i32_load", BANK_POINTER).i32(TLB_READ).op("i32_add").tee(e.tlbRead);
+        f.i32(TLB_WRITE - TLB_READ)
+          .op("i32_add")
+          .set(e.tlbWrite);
         f.get(e.entryOffset).set(this.target);
         this.tree(DISPATCHER, 0);
       });
     });
-    f.prepend(() => {
-      f.i32(0).mem("i32_load", BANK_POINTER).i32(TLB_READ).op("i32_add").tee(e.tlbRead);
-      f.i32(TLB_WRITE - TLB_READ)
-        .op("i32_add")
-        .set(e.tlbWrite);
-      e.loadRegisters();
-    });
-    e.storeRegisters();
     f.i32(0).get(e.npc).mem("i64_store", PC);
     f.i32(0).get(e.fuelLocal).mem("i32_store", FUEL_LEFT);
     f.get(e.status);
@@ -179,6 +176,7 @@ class RegionBuilder {
 
   /** The subtree of the dominator tree below `node`; `pending` instructions are not taken off fuel yet. */
   private tree(node: number, pending: number): void {
+    this.enterScope(node);
     if (!this.shape.isLoop[node]) {
       this.within(node, this.shape.merges[node], 0, pending);
       return;
@@ -201,7 +199,31 @@ class RegionBuilder {
       this.blockLabels[merges[i]] = label;
       this.within(node, merges, i + 1, pending);
     });
+    this.resumeAt(merges[i]);
     this.tree(merges[i], 0);
+  }
+
+  /** At the head of a scope: makes its registers resident. */
+  private enterScope(node: number): void {
+    const { e } = this;
+    const scope = this.scopes[node];
+    if (scope?.header !== node) return;
+    const { used, written } = scope;
+    e.clean({ x: ~written.x, f: ~written.f });
+    e.loadRegisters({ x: used.x & ~e.cached.x, f: used.f & ~e.cached.f });
+    e.dirty = { ...written };
+  }
+
+  /** What locals hold at the beginning of a node that is branched to. */
+  private resumeAt(node: number): void {
+    const scope = this.scopes[node];
+    if (scope === null || scope.header === node) this.e.resume({ x: 0, f: 0 }, { x: 0, f: 0 });
+    else this.e.resume(scope.used, scope.written);
+  }
+
+  /** Control is about to pass from one node to another: outside of a common scope memory must be up to date. */
+  private passOn(node: number, next: number): void {
+    if (this.scopes[node] === null || this.scopes[node] !== this.scopes[next]) this.e.clean({ x: -1, f: -1 });
   }
 
   private body(node: number, pending: number): void {
@@ -223,6 +245,7 @@ class RegionBuilder {
     const jumps =
       last !== undefined && (last.row!.format === "B" || last.row!.format === "J" || last.row!.name === "jalr");
     if (jumps) return;
+    e.endBlock();
     if (block.end.kind === "jump") this.goTo(node, block.end.to, FALLING, pending);
     else if (block.end.kind === "leave") e.leave(REGION_CONTINUE, block.end.at, pending);
   }
@@ -231,6 +254,7 @@ class RegionBuilder {
   private finish(): void {
     const { instruction, pending } = this.e;
     const block = this.blocks[this.node]!;
+    this.e.endBlock();
     if (block.end.kind === "jump") this.goTo(this.node, block.end.to, instruction.at, pending + 1);
   }
 
@@ -240,10 +264,12 @@ class RegionBuilder {
     const end = this.blocks[node]!.end;
     if (end.kind !== "branch") throw new Error("a branch ends its block");
     if (end.taken === end.next) {
+      this.e.endBlock();
       this.goTo(node, end.next, FALLING, pending + 1);
       return;
     }
     condition();
+    this.e.endBlock();
     this.f.if_(VOID, () => this.goTo(node, end.taken, instruction.at, pending + 1));
     this.goTo(node, end.next, FALLING, pending + 1);
   }
@@ -252,6 +278,8 @@ class RegionBuilder {
   private goTo(node: number, to: number, from: number, pending: number): void {
     const { f, e, shape } = this;
     const next = this.nodeOf.get(to)!;
+    const { cached, dirty } = e;
+    e.resume(cached, dirty);
     if (to <= from) {
       // A jump backwards looks at the budget (Hart.run).
       e.spend(pending);
@@ -262,17 +290,23 @@ class RegionBuilder {
         .if_(VOID, () => e.leave(EXIT_FUEL, to, 0), undefined, false);
     }
     if (shape.viaDispatcher(node, next)) {
+      this.passOn(node, DISPATCHER);
       e.spend(pending);
       f.i64(to).set(this.target).br(this.loopLabels[DISPATCHER]);
     } else if (shape.order[next] <= shape.order[node]) {
+      this.passOn(node, next);
       e.spend(pending);
       f.br(this.loopLabels[next]);
     } else if (shape.isMerge[next]) {
+      this.passOn(node, next);
       e.spend(pending);
       f.br(this.blockLabels[next]);
     } else {
+      // A straight line goes on: only what leaves a scope must be in memory.
+      if (this.scopes[node] !== null) this.passOn(node, next);
       this.tree(next, pending);
     }
+    e.resume(cached, dirty);
   }
 
   /** Leaves unless the pages of the block that no dominator has checked are mapped as they were. */
@@ -310,12 +344,22 @@ class RegionBuilder {
   /** The end of a block by a jump through a register. */
   private jumpTo(address: number): void {
     const { f, e } = this;
+    e.endBlock();
     f.get(address).set(e.npc);
+    this.passOn(this.node, DISPATCHER);
     e.spend(e.pending + 1);
     f.get(e.fuelLocal)
       .i32(0)
       .op("i32_le_s")
-      .if_(VOID, () => f.i32(EXIT_FUEL).set(e.status).br(e.exitLabel), undefined, false);
+      .if_(
+        VOID,
+        () => {
+          e.storeDirty();
+          f.i32(EXIT_FUEL).set(e.status).br(e.exitLabel);
+        },
+        undefined,
+        false,
+      );
     f.i64(e.instruction.at).set(this.jump);
     f.get(e.npc).get(e.base).op("i64_sub").set(this.target).br(this.loopLabels[DISPATCHER]);
   }
@@ -323,6 +367,7 @@ class RegionBuilder {
   /** Leaves for the address in npc, which an indirect jump computed, and notes it. */
   private leaveAtNpc(): void {
     const { f, e } = this;
+    e.storeDirty();
     f.i32(0).i32(0).mem("i32_load", MISS_COUNT).tee(e.t).i32(1).op("i32_add").mem("i32_store", MISS_COUNT);
     f.get(e.t)
       .i32(MISSES - 1)

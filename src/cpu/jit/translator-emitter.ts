@@ -9,6 +9,7 @@ import type { FunctionBuilder, Label } from "../wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "../wasm/opcodes.ts";
 import { type AccessGroup, groupAccesses } from "./access-groups.ts";
 import type { BlockInstruction } from "./blocks.ts";
+import { members, type RegisterSet } from "./register-set.ts";
 
 /** A region function answers an exit reason, or this: the interpreter goes on at PC. */
 export const REGION_CONTINUE = -1;
@@ -46,8 +47,11 @@ export class TranslatorEmitter implements Emitter {
   private readonly rm: number;
   private readonly xLocals = new Map<number, number>();
   private readonly fLocals = new Map<number, number>();
-  private readonly xWritten = new Set<number>();
-  private readonly fWritten = new Set<number>();
+  /** Registers whose locals hold their values, those of them that memory does not know of, and those that the block must load first. */
+  cached: RegisterSet = { x: 0, f: 0 };
+  dirty: RegisterSet = { x: 0, f: 0 };
+  missing: RegisterSet = { x: 0, f: 0 };
+  private blockStart = 0;
   private readonly control: ControlFlow;
   /** Leaves the function; npc and status are set. */
   exitLabel!: Label;
@@ -100,35 +104,70 @@ export class TranslatorEmitter implements Emitter {
     }
     return local;
   }
-  /** Loads every register that the code uses; for the head of the function, once everything else is emitted. */
-  loadRegisters(): void {
-    for (const [i, local] of this.xLocals)
+  /** Loads these registers into their locals. */
+  loadRegisters({ x, f }: RegisterSet): void {
+    for (const i of members(x)) {
       this.f
         .i32(0)
         .mem("i64_load", X + 8 * i)
-        .set(local);
-    for (const [i, local] of this.fLocals)
+        .set(this.xLocal(i));
+    }
+    for (const i of members(f)) {
       this.f
         .i32(0)
         .mem("i64_load", F + 8 * i)
-        .set(local);
+        .set(this.fLocal(i));
+    }
+    this.cached.x |= x;
+    this.cached.f |= f;
   }
-  storeRegisters(): void {
-    for (const i of this.xWritten)
+  /** Brings memory up to date on the path being emitted; other paths still have the registers dirty. */
+  storeDirty(): void {
+    this.store64({ ...this.dirty });
+  }
+  /** Stores these registers if they are dirty: they no longer are. */
+  clean({ x, f }: RegisterSet): void {
+    this.store64({ x: this.dirty.x & x, f: this.dirty.f & f });
+    this.dirty.x &= ~x;
+    this.dirty.f &= ~f;
+  }
+  private store64({ x, f }: RegisterSet): void {
+    for (const i of members(x)) {
       this.f
         .i32(0)
         .get(this.xLocal(i))
         .mem("i64_store", X + 8 * i);
-    for (const i of this.fWritten)
+    }
+    for (const i of members(f)) {
       this.f
         .i32(0)
         .get(this.fLocal(i))
         .mem("i64_store", F + 8 * i);
+    }
+  }
+  /** What locals hold from here on, whatever they held where code was emitted last. */
+  resume(cached: RegisterSet, dirty: RegisterSet): void {
+    this.cached = { ...cached };
+    this.dirty = { ...dirty };
   }
 
   private x(i: number): void {
-    if (i === 0) this.f.i64(0);
-    else this.f.get(this.xLocal(i));
+    if (i === 0) {
+      this.f.i64(0);
+      return;
+    }
+    if (((this.cached.x >>> i) & 1) === 0) {
+      this.cached.x |= 1 << i;
+      this.missing.x |= 1 << i;
+    }
+    this.f.get(this.xLocal(i));
+  }
+  private fRegister(i: number): void {
+    if (((this.cached.f >>> i) & 1) === 0) {
+      this.cached.f |= 1 << i;
+      this.missing.f |= 1 << i;
+    }
+    this.f.get(this.fLocal(i));
   }
   x1(): void {
     this.x(this.instruction.rs1);
@@ -137,13 +176,13 @@ export class TranslatorEmitter implements Emitter {
     this.x(this.instruction.rs2);
   }
   f1(): void {
-    this.f.get(this.fLocal(this.instruction.rs1));
+    this.fRegister(this.instruction.rs1);
   }
   f2(): void {
-    this.f.get(this.fLocal(this.instruction.rs2));
+    this.fRegister(this.instruction.rs2);
   }
   f3(): void {
-    this.f.get(this.fLocal(this.instruction.rs3));
+    this.fRegister(this.instruction.rs3);
   }
   imm32(): void {
     this.f.i32(this.instruction.imm);
@@ -169,13 +208,15 @@ export class TranslatorEmitter implements Emitter {
       return;
     }
     this.f.set(this.xLocal(rd));
-    this.xWritten.add(rd);
+    this.cached.x |= 1 << rd;
+    this.dirty.x |= 1 << rd;
   }
   writeF(value: () => void): void {
     value();
     const { rd } = this.instruction;
     this.f.set(this.fLocal(rd));
-    this.fWritten.add(rd);
+    this.cached.f |= 1 << rd;
+    this.dirty.f |= 1 << rd;
   }
 
   checkRounding(): void {
@@ -207,6 +248,15 @@ export class TranslatorEmitter implements Emitter {
   /** Must be called before the instructions of a block are emitted. */
   beginBlock(instructions: readonly BlockInstruction[]): void {
     this.groups = groupAccesses(instructions);
+    this.blockStart = this.f.code.length;
+    this.missing = { x: 0, f: 0 };
+  }
+  /** Must be called behind what a block computes, before control passes on: loads at its head what it needs. */
+  endBlock(): void {
+    if (this.missing.x !== 0 || this.missing.f !== 0) {
+      this.f.insert(this.blockStart, () => this.loadRegisters(this.missing));
+    }
+    this.missing = { x: 0, f: 0 };
   }
 
   private groupLocal({ base, isStore }: AccessGroup): number {
@@ -312,6 +362,7 @@ export class TranslatorEmitter implements Emitter {
       f.mem(op);
     };
     const miss = () => {
+      this.storeDirty();
       this.setPlace(this.instruction.at, this.pending);
       f.get(this.va64).i32(sizeBytes).call(this.shared.slowLoad);
       if (signed) f.op(sizeBytes === 1 ? "i64_extend8_s" : sizeBytes === 2 ? "i64_extend16_s" : "i64_extend32_s");
@@ -329,6 +380,7 @@ export class TranslatorEmitter implements Emitter {
       f.mem(op);
     };
     const miss = () => {
+      this.storeDirty();
       this.setPlace(this.instruction.at, this.pending);
       f.get(this.va64).i32(sizeBytes);
       value();
@@ -361,6 +413,7 @@ export class TranslatorEmitter implements Emitter {
    * they hardly ever run, so each only says where it is: emitLeave() does the work once for all.
    */
   leave(status: number, offset: number, retired: number): void {
+    this.storeDirty();
     this.setPlace(offset, retired);
     this.f.i32(status).set(this.status).br(this.leaveLabel);
   }

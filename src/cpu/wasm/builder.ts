@@ -237,14 +237,16 @@ export class FunctionBuilder {
     return this;
   }
 
-  /** Puts what `emit` appends in front of everything emitted so far. Only outside of open constructs. */
-  prepend(emit: () => void): void {
-    const rest = this.code.view().slice();
-    const restHints = this.hints.splice(0);
-    this.code.length = 0;
+  /** Puts what `emit` appends where the code was `at` bytes long. It must not branch, and no construct may have been opened since. */
+  insert(at: number, emit: () => void): void {
+    const rest = this.code.view().slice(at);
+    const isBehind = (hint: { at: number }) => hint.at >= at;
+    const restHints = this.hints.filter(isBehind);
+    this.hints.length -= restHints.length;
+    this.code.length = at;
     emit();
-    const shift = this.code.length;
-    for (const { at, likely } of restHints) this.hints.push({ at: at + shift, likely });
+    const shift = this.code.length - at;
+    for (const hint of restHints) this.hints.push({ at: hint.at + shift, likely: hint.likely });
     this.code.append(rest);
   }
 

@@ -1,0 +1,83 @@
+// Decides where guest registers live in a region. In loops that nothing enters or leaves but by their head and plain exits,
+// they are resident: locals hold them from the head on, and memory is brought up to date where control leaves the loop.
+// Elsewhere locals hold them within one straight line of blocks, and memory does between these: code that calls and returns
+// is left and entered all the time, and a merge of thirty registers costs more than the few loads and stores of a block.
+import type { Block } from "./blocks.ts";
+import { addOperands } from "./operands.ts";
+import type { RegisterSet } from "./register-set.ts";
+import { DISPATCHER, type Structure } from "./structure.ts";
+
+export interface Scope {
+  readonly header: number;
+  /** All registers that the blocks of the scope use, and those that they write. */
+  readonly used: RegisterSet;
+  readonly written: RegisterSet;
+}
+
+/** Regions of at most this many instructions have their registers resident throughout. */
+const SMALL_REGION = 100;
+
+/**
+ * The scope of every node: the outermost loop that it is in, or null.
+ * @param successors as given to structure()
+ */
+export function findScopes(
+  shape: Structure,
+  successors: readonly (readonly number[])[],
+  blocks: readonly (Block | null)[],
+): (Scope | null)[] {
+  const headers = headersOf(shape, successors, blocks);
+  const scopes = new Map<number, Scope>();
+  return headers.map((header) => {
+    if (header < 0) return null;
+    let scope = scopes.get(header);
+    if (scope === undefined) {
+      scope = { header, used: { x: 0, f: 0 }, written: { x: 0, f: 0 } };
+      scopes.set(header, scope);
+      headers.forEach((other, member) => {
+        if (other === header) addRegisters(blocks[member], scope!);
+      });
+    }
+    return scope;
+  });
+}
+
+function addRegisters(block: Block | null, { used, written }: Scope): void {
+  for (const instruction of block?.instructions ?? []) addOperands(instruction, used, written);
+  used.x |= written.x;
+  used.f |= written.f;
+}
+
+/** By node: the head of the outermost loop around it, or -1. */
+function headersOf(
+  shape: Structure,
+  successors: readonly (readonly number[])[],
+  blocks: readonly (Block | null)[],
+): number[] {
+  const instructions = blocks.reduce((sum, block) => sum + (block?.instructions.length ?? 0), 0);
+  if (instructions <= SMALL_REGION) return blocks.map(() => DISPATCHER);
+  const predecessors: number[][] = successors.map(() => []);
+  const heads = new Map<number, number[]>();
+  successors.forEach((list, from) => {
+    if (from === DISPATCHER || shape.order[from] < 0) return;
+    for (const to of list) {
+      if (to === DISPATCHER || shape.viaDispatcher(from, to)) continue;
+      predecessors[to].push(from);
+      if (shape.order[to] <= shape.order[from]) heads.set(to, [...(heads.get(to) ?? []), from]);
+    }
+  });
+  const headers = new Array<number>(blocks.length).fill(-1);
+  for (const head of [...heads.keys()].sort((a, b) => shape.order[a] - shape.order[b])) {
+    if (headers[head] >= 0) continue;
+    headers[head] = head;
+    // The body: what reaches a jump back to the head without passing it.
+    const queue = heads.get(head)!.filter((node) => node !== head);
+    while (queue.length > 0) {
+      const node = queue.pop()!;
+      if (headers[node] >= 0) continue;
+      headers[node] = head;
+      queue.push(...predecessors[node]);
+    }
+  }
+  return headers;
+}
