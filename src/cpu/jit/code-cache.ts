@@ -47,7 +47,9 @@ const RECORDED_INSTRUCTIONS = 10_000;
 /** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
 const PRICE = 30_000;
 /** A region is optimised when so many instructions were run in it for each of its own. */
-const OPTIMISING_PRICE = 100_000;
+const OPTIMISING_PRICE = 20_000;
+/** An optimised instruction must be paid for by this many executed ones: the engine's optimiser must keep up. */
+const OPTIMISING_RATE = 80_000;
 /** Samples between two looks at what the regions have done. */
 const SAMPLES_PER_REVIEW = 256;
 /** Samples between two looks at the indirect jumps that left regions. */
@@ -123,6 +125,7 @@ export class CodeCache {
   /** For reports: regions translated, and their instructions. */
   translated = 0;
   translatedInstructions = 0;
+  private optimisedInstructions = 0;
 
   constructor(options: CodeCacheOptions) {
     this.o = options;
@@ -158,7 +161,7 @@ export class CodeCache {
     if (this.recordingVpn >= 0) return;
     const { words } = this.o;
     if (++this.samples % SAMPLES_PER_LESSON === 0) this.learn();
-    if (this.samples % SAMPLES_PER_REVIEW === 0) this.review();
+    if (this.samples % SAMPLES_PER_REVIEW === 0) this.review(instructionsRun);
     if (this.consider(PC, instructionsRun)) return;
     // Code that runs from a region into another without a jump backwards is never found by the program counter.
     const exited = words[LAST_EXIT / 4 + 1] !== -1;
@@ -280,14 +283,21 @@ export class CodeCache {
     }
   }
 
-  /** Optimises the regions that have run enough to be worth it, as far as the current space maps them. */
-  private review(): void {
+  /** Optimises the regions that have run enough to be worth it, those that ran most first, as far as the current space maps them. */
+  private review(instructionsRun: number): void {
     const { words } = this.o;
-    for (const region of this.live) {
-      if (region.kind === "optimised") continue;
+    const worth = (region: CachedRegion) => {
       let work = 0;
       for (const { record } of region.entries) work += words[REGION_WORK / 4 + record] >>> 0;
-      if (work < OPTIMISING_PRICE * region.instructionCount) continue;
+      return work / region.instructionCount;
+    };
+    const worthwhile = [...this.live]
+      .filter((region) => region.kind !== "optimised")
+      .map((region) => ({ region, worth: worth(region) }))
+      .filter(({ worth }) => worth >= OPTIMISING_PRICE)
+      .sort((a, b) => b.worth - a.worth);
+    for (const { region } of worthwhile) {
+      if (this.optimisedInstructions * OPTIMISING_RATE > instructionsRun) return;
       if (!this.isMapped(region)) continue;
       this.remove(region);
       this.translateAt(region.baseVpn, region.rootOffset, "optimised");
@@ -334,6 +344,7 @@ export class CodeCache {
     const instance = new WebAssembly.Instance(this.o.compileModule(region.bytes, kind), { env: this.o.imports });
     this.translated++;
     this.translatedInstructions += graph.instructionCount;
+    if (kind === "optimised") this.optimisedInstructions += graph.instructionCount;
     this.install(index, instance.exports.region, graph, region.entries, { baseVpn: vpn, rootOffset, kind });
   }
 
