@@ -5,7 +5,7 @@ import { FCSR } from "../layout.ts";
 import { ModuleBuilder } from "../wasm/builder.ts";
 import { VOID } from "../wasm/opcodes.ts";
 import type { BlockInstruction } from "./blocks.ts";
-import { members, type RegisterSet } from "./register-set.ts";
+import { forEachRegister, type RegisterSet } from "./register-set.ts";
 import { TranslatorEmitter } from "./translator-emitter.ts";
 
 interface Operands {
@@ -27,11 +27,14 @@ function learn(instruction: BlockInstruction): Operands {
     jump: () => {},
     jumpTo: () => {},
   });
-  f.block(VOID, (label) => {
-    e.exitLabel = e.leaveLabel = e.faultLabel = e.storeLabels[2] = e.storeLabels[4] = label;
-    e.beginBlock([]);
-    e.instruction = { ...instruction, rs1: 1, rs2: 2, rs3: 3, rd: 4 };
-    SEMANTICS[instruction.row!.name](e);
+  f.block(VOID, (exit) => {
+    e.exitLabel = exit;
+    e.withLeaves(null, (leaves) => {
+      e.leaves = leaves;
+      e.beginBlock([]);
+      e.instruction = { ...instruction, rs1: 1, rs2: 2, rs3: 3, rd: 4 };
+      SEMANTICS[instruction.row!.name](e);
+    });
   });
   return { reads: e.missing, writes: e.dirty };
 }
@@ -50,8 +53,12 @@ export function addOperands(instruction: BlockInstruction, reads: RegisterSet, w
     [operands.reads, reads],
     [operands.writes, writes],
   ]) {
-    for (const i of members(from.x)) to.x |= 1 << numbers[i];
-    for (const i of members(from.f)) to.f |= 1 << numbers[i];
+    forEachRegister(from.x, (i) => {
+      to.x |= 1 << numbers[i];
+    });
+    forEachRegister(from.f, (i) => {
+      to.f |= 1 << numbers[i];
+    });
     to.x &= ~1;
   }
 }

@@ -25,7 +25,7 @@ import { I32, I64, VOID } from "../wasm/opcodes.ts";
 import type { Block, CodeGraph } from "./blocks.ts";
 import { findScopes, type Scope } from "./residence.ts";
 import { DISPATCHER, type Structure, structure } from "./structure.ts";
-import { REGION_CONTINUE, TranslatorEmitter } from "./translator-emitter.ts";
+import { type Leaves, REGION_CONTINUE, TranslatorEmitter } from "./translator-emitter.ts";
 
 /** In the place of a jump's offset: there is no jump. */
 const FALLING = Number.NEGATIVE_INFINITY;
@@ -91,6 +91,7 @@ class RegionBuilder {
   private readonly nodeOf = new Map<number, number>();
   private readonly shape: Structure;
   private readonly scopes: readonly (Scope | null)[];
+  private readonly leavesOf = new Map<Scope | null, Leaves>();
   private readonly graph: CodeGraph;
   private readonly loopLabels: Label[] = [];
   private readonly blockLabels: Label[] = [];
@@ -160,7 +161,8 @@ class RegionBuilder {
     const { f, e } = this;
     f.block(VOID, (exit) => {
       e.exitLabel = exit;
-      e.withLeaves(() => {
+      e.withLeaves(null, (leaves) => {
+        this.leavesOf.set(null, leaves);
         f.i32(0).mem("i32_load", BANK_POINTER).i32(TLB_READ).op("i32_add").tee(e.tlbRead);
         f.i32(TLB_WRITE - TLB_READ)
           .op("i32_add")
@@ -176,7 +178,19 @@ class RegionBuilder {
 
   /** The subtree of the dominator tree below `node`; `pending` instructions are not taken off fuel yet. */
   private tree(node: number, pending: number): void {
-    this.enterScope(node);
+    const scope = this.scopes[node];
+    if (scope?.header !== node) {
+      this.subtree(node, pending);
+      return;
+    }
+    this.makeResident(scope);
+    this.e.withLeaves(scope.written, (leaves) => {
+      this.leavesOf.set(scope, leaves);
+      this.subtree(node, pending);
+    });
+  }
+
+  private subtree(node: number, pending: number): void {
     if (!this.shape.isLoop[node]) {
       this.within(node, this.shape.merges[node], 0, pending);
       return;
@@ -203,12 +217,9 @@ class RegionBuilder {
     this.tree(merges[i], 0);
   }
 
-  /** At the head of a scope: makes its registers resident. */
-  private enterScope(node: number): void {
+  /** At the head of a scope. */
+  private makeResident({ used, written }: Scope): void {
     const { e } = this;
-    const scope = this.scopes[node];
-    if (scope?.header !== node) return;
-    const { used, written } = scope;
     e.clean({ x: ~written.x, f: ~written.f });
     e.loadRegisters({ x: used.x & ~e.cached.x, f: used.f & ~e.cached.f });
     e.dirty = { ...written };
@@ -230,6 +241,7 @@ class RegionBuilder {
     const block = this.blocks[node]!;
     const { e } = this;
     this.node = node;
+    e.leaves = this.leavesOf.get(this.scopes[node])!;
     if (block.instructions.length > 0) this.checkPages(node, block, pending);
     e.beginBlock(block.instructions);
     for (const instruction of block.instructions) {
@@ -278,7 +290,7 @@ class RegionBuilder {
   private goTo(node: number, to: number, from: number, pending: number): void {
     const { f, e, shape } = this;
     const next = this.nodeOf.get(to)!;
-    const { cached, dirty } = e;
+    const { cached, dirty, leaves } = e;
     e.resume(cached, dirty);
     if (to <= from) {
       // A jump backwards looks at the budget (Hart.run).
@@ -307,6 +319,7 @@ class RegionBuilder {
       this.tree(next, pending);
     }
     e.resume(cached, dirty);
+    e.leaves = leaves;
   }
 
   /** Leaves unless the pages of the block that no dominator has checked are mapped as they were. */

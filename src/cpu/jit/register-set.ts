@@ -6,7 +6,7 @@ export interface RegisterSet {
   f: number;
 }
 
-/** The numbers of the registers in one half of a set. */
-export function* members(bits: number): Generator<number> {
-  for (let left = bits; left !== 0; left &= left - 1) yield 31 - Math.clz32(left & -left);
+/** Calls `visit` with the number of each register in one half of a set. */
+export function forEachRegister(bits: number, visit: (register: number) => void): void {
+  for (let left = bits; left !== 0; left &= left - 1) visit(31 - Math.clz32(left & -left));
 }

@@ -9,13 +9,25 @@ import type { FunctionBuilder, Label } from "../wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "../wasm/opcodes.ts";
 import { type AccessGroup, groupAccesses } from "./access-groups.ts";
 import type { BlockInstruction } from "./blocks.ts";
-import { members, type RegisterSet } from "./register-set.ts";
+import { forEachRegister, type RegisterSet } from "./register-set.ts";
 
 /** A region function answers an exit reason, or this: the interpreter goes on at PC. */
 export const REGION_CONTINUE = -1;
 
 /** A place in a region as one i64 (calls reach far): offset << PLACE_SHIFT | instructions retired since fuel was brought up to date. */
 const PLACE_SHIFT = 11;
+
+/** Labels behind which the function is left. */
+export interface Leaves {
+  /** Place and status are set. */
+  readonly leave: Label;
+  /** Because of a page fault; place is set. */
+  readonly fault: Label;
+  /** After a store instruction of so many bytes that noted something; place is that of the store. */
+  readonly stored: { readonly 2: Label; readonly 4: Label };
+  /** Whether resident registers are stored there. */
+  readonly storesRegisters: boolean;
+}
 
 /** What a jump does is decided by the region. */
 export interface ControlFlow {
@@ -55,12 +67,8 @@ export class TranslatorEmitter implements Emitter {
   private readonly control: ControlFlow;
   /** Leaves the function; npc and status are set. */
   exitLabel!: Label;
-  /** Leaves the function; place and status are set. */
-  leaveLabel!: Label;
-  /** Leaves the function because of a page fault; place is set. */
-  faultLabel!: Label;
-  /** After a store of so many bytes of code that noted something; place is that of the store. */
-  readonly storeLabels: { 2: Label; 4: Label } = { 2: null!, 4: null! };
+  /** The places for leaving from where code is being emitted. */
+  leaves!: Leaves;
   private readonly place: number;
   instruction!: BlockInstruction;
   private groups = new Map<BlockInstruction, AccessGroup>();
@@ -106,44 +114,30 @@ export class TranslatorEmitter implements Emitter {
   }
   /** Loads these registers into their locals. */
   loadRegisters({ x, f }: RegisterSet): void {
-    for (const i of members(x)) {
-      this.f
-        .i32(0)
-        .mem("i64_load", X + 8 * i)
-        .set(this.xLocal(i));
-    }
-    for (const i of members(f)) {
-      this.f
-        .i32(0)
-        .mem("i64_load", F + 8 * i)
-        .set(this.fLocal(i));
-    }
+    forEachRegister(x, (i) => this.loadRegister(this.xLocal(i), X + 8 * i));
+    forEachRegister(f, (i) => this.loadRegister(this.fLocal(i), F + 8 * i));
     this.cached.x |= x;
     this.cached.f |= f;
   }
+  private loadRegister(local: number, address: number): void {
+    this.f.i32(0).mem("i64_load", address).set(local);
+  }
   /** Brings memory up to date on the path being emitted; other paths still have the registers dirty. */
   storeDirty(): void {
-    this.store64({ ...this.dirty });
+    this.storeRegisters(this.dirty.x, this.dirty.f);
   }
-  /** Stores these registers if they are dirty: they no longer are. */
+  /** Stores those of these registers that are dirty: they no longer are. */
   clean({ x, f }: RegisterSet): void {
-    this.store64({ x: this.dirty.x & x, f: this.dirty.f & f });
+    this.storeRegisters(this.dirty.x & x, this.dirty.f & f);
     this.dirty.x &= ~x;
     this.dirty.f &= ~f;
   }
-  private store64({ x, f }: RegisterSet): void {
-    for (const i of members(x)) {
-      this.f
-        .i32(0)
-        .get(this.xLocal(i))
-        .mem("i64_store", X + 8 * i);
-    }
-    for (const i of members(f)) {
-      this.f
-        .i32(0)
-        .get(this.fLocal(i))
-        .mem("i64_store", F + 8 * i);
-    }
+  private storeRegisters(x: number, f: number): void {
+    forEachRegister(x, (i) => this.storeRegister(this.xLocal(i), X + 8 * i));
+    forEachRegister(f, (i) => this.storeRegister(this.fLocal(i), F + 8 * i));
+  }
+  private storeRegister(local: number, address: number): void {
+    this.f.i32(0).get(local).mem("i64_store", address);
   }
   /** What locals hold from here on, whatever they held where code was emitted last. */
   resume(cached: RegisterSet, dirty: RegisterSet): void {
@@ -362,11 +356,11 @@ export class TranslatorEmitter implements Emitter {
       f.mem(op);
     };
     const miss = () => {
-      this.storeDirty();
+      this.prepareToLeave();
       this.setPlace(this.instruction.at, this.pending);
       f.get(this.va64).i32(sizeBytes).call(this.shared.slowLoad);
       if (signed) f.op(sizeBytes === 1 ? "i64_extend8_s" : sizeBytes === 2 ? "i64_extend16_s" : "i64_extend32_s");
-      f.i32(0).mem("i32_load", FAULTED).brIf(this.faultLabel, false);
+      f.i32(0).mem("i32_load", FAULTED).brIf(this.leaves.fault, false);
     };
     const group = this.groups.get(this.instruction);
     if (group !== undefined) this.groupedAccess(group, (distance) => void f.mem(op, distance), miss, I64);
@@ -380,14 +374,14 @@ export class TranslatorEmitter implements Emitter {
       f.mem(op);
     };
     const miss = () => {
-      this.storeDirty();
+      this.prepareToLeave();
       this.setPlace(this.instruction.at, this.pending);
       f.get(this.va64).i32(sizeBytes);
       value();
       f.call(this.shared.slowStore);
       // A fault was noted, or code was dropped that may be this region. FAULTED and CODE_DROPPED adjoin.
       f.i32(0).mem("i64_load", FAULTED, 2).i64(0).op("i64_ne");
-      f.brIf(this.storeLabels[this.instruction.lengthBytes as 2 | 4], false);
+      f.brIf(this.leaves.stored[this.instruction.lengthBytes as 2 | 4], false);
     };
     const group = this.groups.get(this.instruction);
     const groupHit = (distance: number) => {
@@ -413,47 +407,47 @@ export class TranslatorEmitter implements Emitter {
    * they hardly ever run, so each only says where it is: emitLeave() does the work once for all.
    */
   leave(status: number, offset: number, retired: number): void {
-    this.storeDirty();
+    this.prepareToLeave();
     this.setPlace(offset, retired);
-    this.f.i32(status).set(this.status).br(this.leaveLabel);
+    this.f.i32(status).set(this.status).br(this.leaves.leave);
   }
   private setPlace(offset: number, retired: number): void {
     this.f.i64(offset * 2 ** PLACE_SHIFT + retired).set(this.place);
   }
-  /** Opens the blocks at whose ends the function is left, around `body`, which leaves by one of the labels. */
-  withLeaves(body: () => void): void {
+  private prepareToLeave(): void {
+    if (!this.leaves.storesRegisters) this.storeDirty();
+  }
+  /**
+   * Opens the blocks at whose ends the function is left, around `body`, which leaves by one of the labels.
+   * @param resident registers that are stored there; null: they are stored before
+   */
+  withLeaves(resident: RegisterSet | null, body: (leaves: Leaves) => void): void {
     const { f } = this;
-    const within = (end: () => void, inner: (label: Label) => void) => {
-      f.block(VOID, inner);
-      end();
-    };
-    const stored = (bytes: 2 | 4) => () => {
-      f.i32(0).mem("i32_load", FAULTED).brIf(this.faultLabel);
+    const stored = (bytes: 2 | 4, leave: Label, fault: Label) => {
+      f.i32(0).mem("i32_load", FAULTED).brIf(fault);
       f.get(this.place)
         .i64(bytes * 2 ** PLACE_SHIFT + 1)
         .op("i64_add")
         .set(this.place);
-      f.i32(REGION_CONTINUE).set(this.status).br(this.leaveLabel);
+      f.i32(REGION_CONTINUE).set(this.status).br(leave);
     };
-    within(
-      () => this.emitLeave(),
-      (leave) => {
-        this.leaveLabel = leave;
-        const fault = () => f.i32(EXIT_PAGE_FAULT).set(this.status);
-        within(fault, (faultLabel) => {
-          this.faultLabel = faultLabel;
-          within(stored(4), (four) => {
-            this.storeLabels[4] = four;
-            within(stored(2), (two) => {
-              this.storeLabels[2] = two;
-              body();
-            });
-          });
+    f.block(VOID, (leave) => {
+      f.block(VOID, (fault) => {
+        f.block(VOID, (four) => {
+          f.block(VOID, (two) =>
+            body({ leave, fault, stored: { 2: two, 4: four }, storesRegisters: resident !== null }),
+          );
+          stored(2, leave, fault);
         });
-      },
-    );
+        stored(4, leave, fault);
+      });
+      f.i32(EXIT_PAGE_FAULT).set(this.status);
+    });
+    this.emitLeave();
+    if (resident !== null) this.storeRegisters(resident.x, resident.f);
+    f.br(this.exitLabel);
   }
-  /** Behind the block of leaveLabel: place -> npc and fuel. */
+  /** Place -> npc and fuel. */
   private emitLeave(): void {
     const { f } = this;
     f.get(this.base).get(this.place).i64(PLACE_SHIFT).op("i64_shr_s", "i64_add").set(this.npc);
