@@ -298,7 +298,8 @@ export class CodeCache {
       .sort((a, b) => b.worth - a.worth);
     for (const { region } of worthwhile) {
       if (this.optimisedInstructions * OPTIMISING_RATE > instructionsRun) return;
-      if (!this.isMapped(region)) continue;
+      // Making room for another one may have removed it.
+      if (!this.live.has(region) || !this.isMapped(region)) continue;
       this.remove(region);
       this.translateAt(region.baseVpn, region.rootOffset, "optimised");
     }

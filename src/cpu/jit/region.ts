@@ -364,23 +364,14 @@ class RegionBuilder {
     f.get(e.fuelLocal)
       .i32(0)
       .op("i32_le_s")
-      .if_(
-        VOID,
-        () => {
-          e.storeDirty();
-          f.i32(EXIT_FUEL).set(e.status).br(e.exitLabel);
-        },
-        undefined,
-        false,
-      );
+      .if_(VOID, () => this.leaveForNpc(EXIT_FUEL), undefined, false);
     f.i64(e.instruction.at).set(this.jump);
     f.get(e.npc).get(e.base).op("i64_sub").set(this.target).br(this.loopLabels[DISPATCHER]);
   }
 
-  /** Leaves for the address in npc, which an indirect jump computed, and notes it. */
+  /** Leaves for the address in npc, which an indirect jump computed, and notes the jump. */
   private leaveAtNpc(): void {
     const { f, e } = this;
-    e.storeDirty();
     f.i32(0).i32(0).mem("i32_load", MISS_COUNT).tee(e.t).i32(1).op("i32_add").mem("i32_store", MISS_COUNT);
     f.get(e.t)
       .i32(MISSES - 1)
@@ -395,7 +386,14 @@ class RegionBuilder {
         .get(local)
         .mem("i64_store", MISS_RING + 8 + 8 * i);
     });
-    this.f.i32(REGION_CONTINUE).set(this.e.status).br(this.e.exitLabel);
+    this.leaveForNpc(REGION_CONTINUE);
+  }
+
+  /** Leaves for the address in npc; fuel is up to date. */
+  private leaveForNpc(status: number): void {
+    const { f, e } = this;
+    e.storeDirty();
+    f.i32(status).set(e.status).br(e.exitLabel);
   }
 
   /** Goes to the block whose offset is in `target`; npc holds the address for the case that there is none. */

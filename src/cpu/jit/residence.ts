@@ -48,7 +48,7 @@ function addRegisters(block: Block | null, { used, written }: Scope): void {
   used.f |= written.f;
 }
 
-/** By node: the head of the outermost loop around it, or -1. */
+/** By node: the head of the outermost loop around it (of a small region: the dispatcher), or -1. */
 function headersOf(
   shape: Structure,
   successors: readonly (readonly number[])[],
