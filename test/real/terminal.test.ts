@@ -1,7 +1,7 @@
 // Interactive programs on the real command line under a pseudo-terminal, judged by the screen of a terminal emulator: line editing,
 // job control, sizes, full-screen programs, and that the terminal is given back as it was in every case.
 import { execFileSync } from "node:child_process";
-import { afterEach, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { debianRoot } from "../support/debian-root.ts";
 import { announceSkip } from "../support/guest.ts";
 import { hasPython, TerminalDriver } from "../support/terminal-driver.ts";
@@ -397,6 +397,9 @@ real("standard output is a pipe: what asks on /dev/tty is answered there, its ou
   const script = 'test -t 0 && test ! -t 1 && test -t 2 && read -p "name? " a </dev/tty && echo "got $a"';
   const driver = hostLine(`x=$(FAULTLINE /bin/bash -c '${script}'); echo "<$x>"`);
   await driver.shows("name?");
+  const original = driver.attributes;
+  // Until the program asks for input, the host's terminal echoes what is typed.
+  await vi.waitFor(async () => expect(await driver.askAttributes()).not.toEqual(original), 10_000);
   driver.type("Ada\r");
   expect((await driver.shows("<")).slice(0, 2)).toEqual(["name? Ada", "<got Ada>"]);
   expect((await driver.ended()).code).toBe(0);
