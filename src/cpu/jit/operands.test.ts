@@ -1,3 +1,4 @@
+// What each instruction reads and writes, as the translator learns it from the definitions.
 import { expect, test } from "vitest";
 import { decode, newDecoded } from "../isa/decode.ts";
 import { findInstruction, INSTRUCTIONS } from "../isa/table.ts";
