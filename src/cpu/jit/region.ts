@@ -133,7 +133,7 @@ class RegionBuilder {
     }
     const successors = this.blocks.map((block) => this.successors(block));
     this.shape = structure(successors, targets);
-    this.scopes = findScopes(this.shape, successors, this.blocks);
+    this.scopes = findScopes(this.shape, successors, this.blocks, graph.instructionCount);
   }
 
   private successors(block: Block | null): number[] {
@@ -370,7 +370,7 @@ class RegionBuilder {
   }
 
   /** Leaves for the address in npc, which an indirect jump computed, and notes the jump. */
-  private leaveAtNpc(): void {
+  private leaveUnknown(): void {
     const { f, e } = this;
     f.i32(0).i32(0).mem("i32_load", MISS_COUNT).tee(e.t).i32(1).op("i32_add").mem("i32_store", MISS_COUNT);
     f.get(e.t)
@@ -407,7 +407,7 @@ class RegionBuilder {
     }
     if (nodes.length <= FEW_TARGETS) {
       for (const node of nodes) f.get(this.target).i64(start(node)).op("i64_eq").brIf(this.blockLabels[node]);
-      this.leaveAtNpc();
+      this.leaveUnknown();
       return;
     }
     const { size, shift } = bestHash(nodes.map(start));
@@ -432,7 +432,7 @@ class RegionBuilder {
         f.br(none);
       }
     });
-    this.leaveAtNpc();
+    this.leaveUnknown();
   }
 }
 

@@ -20,13 +20,15 @@ const SMALL_REGION = 100;
 /**
  * The scope of every node: the outermost loop that it is in, or null.
  * @param successors as given to structure()
+ * @param instructionCount of all blocks
  */
 export function findScopes(
   shape: Structure,
   successors: readonly (readonly number[])[],
   blocks: readonly (Block | null)[],
+  instructionCount: number,
 ): (Scope | null)[] {
-  const headers = headersOf(shape, successors, blocks);
+  const headers = instructionCount <= SMALL_REGION ? blocks.map(() => DISPATCHER) : outermostLoops(shape, successors);
   const scopes = new Map<number, Scope>();
   return headers.map((header) => {
     if (header < 0) return null;
@@ -48,14 +50,8 @@ function addRegisters(block: Block | null, { used, written }: Scope): void {
   used.f |= written.f;
 }
 
-/** By node: the head of the outermost loop around it (of a small region: the dispatcher), or -1. */
-function headersOf(
-  shape: Structure,
-  successors: readonly (readonly number[])[],
-  blocks: readonly (Block | null)[],
-): number[] {
-  const instructions = blocks.reduce((sum, block) => sum + (block?.instructions.length ?? 0), 0);
-  if (instructions <= SMALL_REGION) return blocks.map(() => DISPATCHER);
+/** By node: the head of the outermost loop around it, or -1. */
+function outermostLoops(shape: Structure, successors: readonly (readonly number[])[]): number[] {
   const predecessors: number[][] = successors.map(() => []);
   const heads = new Map<number, number[]>();
   successors.forEach((list, from) => {
@@ -66,7 +62,7 @@ function headersOf(
       if (shape.order[to] <= shape.order[from]) heads.set(to, [...(heads.get(to) ?? []), from]);
     }
   });
-  const headers = new Array<number>(blocks.length).fill(-1);
+  const headers = new Array<number>(successors.length).fill(-1);
   for (const head of [...heads.keys()].sort((a, b) => shape.order[a] - shape.order[b])) {
     if (headers[head] >= 0) continue;
     headers[head] = head;

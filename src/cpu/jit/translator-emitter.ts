@@ -250,7 +250,6 @@ export class TranslatorEmitter implements Emitter {
     if (this.missing.x !== 0 || this.missing.f !== 0) {
       this.f.insert(this.blockStart, () => this.loadRegisters(this.missing));
     }
-    this.missing = { x: 0, f: 0 };
   }
 
   private groupLocal({ base, isStore }: AccessGroup): number {
