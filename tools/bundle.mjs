@@ -1,5 +1,6 @@
-// Makes dist/bundle: the modules of `faultline run` as one script, and V8's compiled form of what a short run of it uses, so
-// that the command starts in a fraction of the time. src/cli/bundle.ts loads it; without it everything works, slower.
+// Makes dist/bundle: the modules of `faultline run` as one script, V8's compiled form of what a short run of it uses, and the
+// interpreters with their machine code, so that the command starts in a fraction of the time.
+// src/cli/bundle.ts loads it; without it everything works, slower.
 import { spawnSync } from "node:child_process";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { relative } from "node:path";
@@ -42,11 +43,11 @@ async function make() {
       emptyOutDir: false,
       minify: false,
       target: "node20",
-      rollupOptions: { output: { format: "cjs", entryFileNames: "run.cjs", codeSplitting: false } },
+      rollupOptions: { output: { comments: false, format: "cjs", entryFileNames: "run.cjs", codeSplitting: false } },
     },
   });
   // Text of one byte a character is read and kept at half the price.
-  const ascii = readFileSync(bundle, "utf8").replaceAll(
+  const ascii = loadWhenUsed(readFileSync(bundle, "utf8")).replaceAll(
     /[^\0-\x7f]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
@@ -54,6 +55,15 @@ async function make() {
   // In a process of its own: the program that it runs waits for input until there is none.
   const { status } = spawnSync(process.execPath, [self, "compile"], { stdio: ["ignore", "ignore", "inherit"] });
   if (status !== 0) throw new Error(`the first run of the bundle ended with status ${status}`);
+}
+
+/** Modules of Node that few runs need and that take milliseconds to load are loaded when something of them is used. */
+function loadWhenUsed(text) {
+  const lazily = (name) => {
+    let module;
+    return new Proxy({}, { get: (_, key) => (module ??= require(name))[key] });
+  };
+  return `const lazily = ${lazily};\n${text.replaceAll(/= require\("node:(crypto|zlib|child_process|os|tty)"\)/g, '= lazily("node:$1")')}`;
 }
 
 /** What a first run has compiled is what a later run need not compile. */
@@ -64,6 +74,7 @@ async function compile() {
     stderr: (text) => process.stderr.write(text),
     run: exports.runProgram,
   });
+  exports.keepInterpreters(folder);
   // Last and at once: a command that starts meanwhile does without the bundle.
   writeFileSync(`${folder}/run.part`, script.createCachedData());
   renameSync(`${folder}/run.part`, `${folder}/run.cache`);

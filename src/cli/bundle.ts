@@ -17,7 +17,9 @@ export function loadBundle(): Bundle | null {
     for (const name of readdirSync(DIST)) {
       if (name.endsWith(".tsbuildinfo") && statSync(new URL(name, DIST)).mtimeMs > made) return null;
     }
-    return evaluateBundle(readFileSync(new URL("bundle/run.cjs", DIST), "latin1"), readFileSync(file)).exports;
+    const { exports } = evaluateBundle(readFileSync(new URL("bundle/run.cjs", DIST), "latin1"), readFileSync(file));
+    exports.useKeptInterpreters(fileURLToPath(new URL("bundle", DIST)));
+    return exports;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;

@@ -6,7 +6,10 @@
  */
 export type CodeKind = "interpreter" | "baseline" | "optimised";
 
-export type CompileModule = (bytes: Uint8Array<ArrayBuffer>, kind: CodeKind) => WebAssembly.Module;
+/** For those who only pass it on. */
+export type CompiledModule = WebAssembly.Module;
+
+export type CompileModule = (bytes: Uint8Array<ArrayBuffer>, kind: CodeKind) => CompiledModule;
 
 /** Leaves the choice to the engine. */
 export const plainCompile: CompileModule = (bytes) => new WebAssembly.Module(bytes);

@@ -1,6 +1,6 @@
 // The RV64GC hart: linear memory, registers, TLB and the generated interpreter behind one run() method. Knows nothing of
 // areas or system calls: it says why it stopped (exits.ts).
-import { type CompileModule, plainCompile } from "./compile-module.ts";
+import { type CompiledModule, type CompileModule, plainCompile } from "./compile-module.ts";
 import type { CpuContext } from "./cpu-context.ts";
 import { DecodePool } from "./decode-pool.ts";
 import { EXIT_FUEL, EXIT_LIMIT, type ExitReason } from "./exits.ts";
@@ -32,8 +32,8 @@ type Run = (fuel: number) => number;
 
 type InterpreterKind = "plain" | "records" | "exact";
 
-/** Interpreters by the shape of linear memory. */
-const compiled = new Map<string, WebAssembly.Module>();
+/** Interpreters by the shape of linear memory, and what they are for. */
+const compiled = new Map<string, CompiledModule>();
 
 export interface HartOptions {
   /** Bytes of RAM, a multiple of 4096, at most about 3.5 GiB. */
@@ -46,8 +46,8 @@ export interface HartOptions {
   translate?: boolean | "always";
   /** Compiles generated code as it deserves (compile-module.ts); default: the engine decides. */
   compileModule?: CompileModule;
-  /** The answer of Hart.compile() for the same ramBytes and decodePages. */
-  module?: WebAssembly.Module;
+  /** The interpreter for the default decodePages and a memory of so many pages, if the host keeps it. */
+  keptInterpreter?: (memoryPages: number) => CompiledModule | null;
   /**
    * Hears of every page that an instruction touches, in program order, as (frame, REFERENCE_* of memory-functions.ts), before
    * the access; immediate repetitions are left out, and an access that faults is not reported until it succeeds. Costs about a
@@ -97,25 +97,25 @@ export class Hart {
     return new Hart(options);
   }
 
-  /** The interpreter for harts of this shape; kept, so that later harts of the shape start with optimised code. */
-  static compile(options: HartOptions, kind: InterpreterKind = "plain"): WebAssembly.Module {
+  /** The interpreter for harts of this shape; remembered, so that later harts of the shape start with optimised code. */
+  private static compile(options: HartOptions, kind: InterpreterKind): CompiledModule {
     const references = options.onReference !== undefined;
-    const { ramOffset, totalBytes } = makeLayout(options.ramBytes, options.decodePages);
-    const memoryPages = totalBytes / 65536;
+    const { ramOffset, memoryPages } = makeLayout(options.ramBytes, options.decodePages);
     const key = `${ramOffset}/${memoryPages}/${kind}/${references}`;
-    let module = compiled.get(key);
-    if (module === undefined) {
+    const isUsual = kind === "plain" && !references && options.decodePages === undefined;
+    let module = compiled.get(key) ?? (isUsual ? options.keptInterpreter?.(memoryPages) : null);
+    if (!module) {
       const [records, exact] = [kind === "records", kind === "exact"];
       const bytes = generateInterpreter({ ramOffset, memoryPages, records, exact, references });
       module = (options.compileModule ?? plainCompile)(bytes, kind === "plain" ? "interpreter" : "baseline");
-      compiled.set(key, module);
     }
+    compiled.set(key, module);
     return module;
   }
 
   private constructor(options: HartOptions) {
     const layout = makeLayout(options.ramBytes, options.decodePages);
-    const pages = layout.totalBytes / 65536;
+    const pages = layout.memoryPages;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.buffer = this.memory.buffer;
     this.ramOffset = layout.ramOffset;
@@ -141,8 +141,9 @@ export class Hart {
       slowFloat: createSlowFloat(this.words, FCSR),
       reference: options.onReference ?? (() => {}),
     };
-    const instance = new WebAssembly.Instance(options.module ?? Hart.compile(options), { env });
-    this.instantiate = (kind) => new WebAssembly.Instance(Hart.compile(options, kind), { env }).exports.run as Run;
+    const instantiate = (kind: InterpreterKind) => new WebAssembly.Instance(Hart.compile(options, kind), { env });
+    const instance = instantiate("plain");
+    this.instantiate = (kind) => instantiate(kind).exports.run as Run;
     if ((options.translate ?? true) && options.onReference === undefined) {
       this.codeCache = new CodeCache({
         bytes: new Uint8Array(this.buffer),

@@ -69,7 +69,7 @@ export interface InterpreterOptions {
   readonly references?: boolean;
 }
 
-/** The module's bytes for a machine of this shape. Imports: env.* as in hart.ts. Exports: run(fuel) -> reason, and what regions import. */
+/** The module's bytes for machines of this shape. Imports: env.* as in hart.ts. Exports: run(fuel) -> reason, and what regions import. */
 export function generateInterpreter(options: InterpreterOptions): Uint8Array<ArrayBuffer> {
   const m = new ModuleBuilder();
   m.importMemory("env", "memory", options.memoryPages, options.memoryPages);

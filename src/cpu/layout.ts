@@ -84,6 +84,8 @@ export const MOST_RECORDED = 16384;
  * has no entry in any write table (I14); WRITE_CACHED says that it may have one.
  */
 export const CODE_MAP = RECORDING + MOST_RECORDED * 16;
+/** The map has room for all of RAM that fits, so that what follows lies at the same place in every machine. */
+const MOST_FRAMES = 2 ** 20;
 export const WRITE_CACHED = 1;
 
 /**
@@ -108,25 +110,48 @@ export const PAGE_USED = STRADDLE_SLOT + 3 * SLOT_BYTES;
 export const REGION_INDEX = SLOTS_PER_PAGE * SLOT_BYTES + 64;
 export const DECODE_PAGE_BYTES = REGION_INDEX + SLOTS_PER_PAGE * 2;
 const DECODE_PAGES = 4096;
+/** A straddling instruction needs two pages at once. */
+const LEAST_DECODE_PAGES = 2;
 
 export interface Layout {
   readonly frameCount: number;
   readonly decodePages: number;
   readonly decodePool: number;
   readonly ramOffset: number;
-  readonly totalBytes: number;
+  readonly memoryPages: number;
 }
 
-const ALIGN = 65536;
+const MEMORY_PAGE_BYTES = 65536;
+const MOST_MEMORY_PAGES = 65536;
+
+const DECODE_POOL = align(CODE_MAP + 4 * MOST_FRAMES, 64);
+
+/** Where RAM begins. It does not depend on the size of RAM, so that one interpreter serves all usual machines. */
+export function ramOffsetOf(mostDecodePages = DECODE_PAGES): number {
+  return align(DECODE_POOL + Math.max(LEAST_DECODE_PAGES, mostDecodePages) * DECODE_PAGE_BYTES, MEMORY_PAGE_BYTES);
+}
+
+/** Sizes of RAM that linear memory has room for are powers of two from here on: what is not used is only address space. */
+const LEAST_ROOM = 2 ** 26;
+
+/**
+ * Pages of wasm (64 KiB) of the memory of a machine. Generated code names the number: it is faster in a memory that never
+ * grows (V8 looks the memory up anew behind every call otherwise). Machines of about the same size have the same code.
+ */
+export function memoryPagesOf(ramBytes: number, mostDecodePages = DECODE_PAGES): number {
+  const ramOffset = ramOffsetOf(mostDecodePages);
+  const needed = Math.ceil((ramOffset + ramBytes) / MEMORY_PAGE_BYTES);
+  const room = Math.max(LEAST_ROOM, 2 ** Math.ceil(Math.log2(ramBytes)));
+  return Math.max(needed, Math.min(MOST_MEMORY_PAGES, (ramOffset + room) / MEMORY_PAGE_BYTES));
+}
 
 /** Lays out linear memory for `ramBytes` of RAM (a multiple of 4096); at most `mostDecodePages` frames stay decoded. */
 export function makeLayout(ramBytes: number, mostDecodePages = DECODE_PAGES): Layout {
   const frameCount = ramBytes / 4096;
-  // A straddling instruction needs two pages at once.
-  const decodePages = Math.max(2, Math.min(mostDecodePages, frameCount));
-  const decodePool = align(CODE_MAP + 4 * frameCount, 64);
-  const ramOffset = align(decodePool + decodePages * DECODE_PAGE_BYTES, ALIGN);
-  return { frameCount, decodePages, decodePool, ramOffset, totalBytes: align(ramOffset + ramBytes, ALIGN) };
+  const decodePages = Math.max(LEAST_DECODE_PAGES, Math.min(mostDecodePages, frameCount));
+  const ramOffset = ramOffsetOf(mostDecodePages);
+  const memoryPages = memoryPagesOf(ramBytes, mostDecodePages);
+  return { frameCount, decodePages, decodePool: DECODE_POOL, ramOffset, memoryPages };
 }
 
 function align(value: number, to: number): number {

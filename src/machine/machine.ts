@@ -139,6 +139,7 @@ export class Machine implements Controllable {
         translate: options.translate,
         onReference: options.onReference,
         compileModule: host.compileModule,
+        keptInterpreter: host.keptInterpreter,
       }),
       ramBytes: ramBytes - (ramBytes % 4096),
       swapDevice: this.swapDevice,

@@ -51,9 +51,8 @@ export interface TranslateOptions {
 }
 
 export function translate(graph: CodeGraph, entry: number, options: TranslateOptions): Region {
-  const { memoryPages, index } = options;
   const m = new ModuleBuilder();
-  m.importMemory("env", "memory", memoryPages, memoryPages);
+  m.importMemory("env", "memory", options.memoryPages, options.memoryPages);
   const shared = {
     mulhu: m.importFunction("env", "mulhu", [I64, I64], [I64]),
     slowLoad: m.importFunction("env", "slowLoad", [I64, I32], [I64]),
@@ -69,7 +68,7 @@ export function translate(graph: CodeGraph, entry: number, options: TranslateOpt
   floats.importFrom("env", called);
   const f = m.function(REGION_PARAMS, REGION_RESULTS);
   m.export("region", f);
-  const builder = new RegionBuilder(f, graph, entry, index, shared, floats);
+  const builder = new RegionBuilder(f, graph, entry, options.index, shared, floats);
   builder.emit();
   return { bytes: m.encode(), entries: builder.entries() };
 }

@@ -1,6 +1,6 @@
 // Says to V8 which of its compilers generated code deserves: by flags, which are as before when a module is compiled.
-import { setFlagsFromString } from "node:v8";
 import { type CodeKind, type CompileModule, plainCompile } from "../../cpu/compile-module.ts";
+import { withFlags } from "./v8-code.ts";
 
 /** V8's default for --wasm-tiering-budget. */
 const DEFAULT_BUDGET = 1_800_000;
@@ -22,18 +22,19 @@ const budgetOf: Record<CodeKind, number | null> = { interpreter: 10_000, baselin
  */
 export const compileForV8: CompileModule = (bytes, kind) => {
   const budget = budgetOf[kind];
-  setFlagsFromString("--no-wasm-lazy-compilation");
-  setFlagsFromString(`--wasm-tier-up-filter=${budget === null ? NO_FUNCTION : -1}`);
-  setFlagsFromString(`--wasm-tiering-budget=${budget ?? DEFAULT_BUDGET}`);
-  setFlagsFromString("--experimental-wasm-branch-hinting");
-  try {
-    return plainCompile(kind === "optimised" ? marked(bytes) : bytes, kind);
-  } finally {
-    setFlagsFromString("--no-experimental-wasm-branch-hinting");
-    setFlagsFromString(`--wasm-tiering-budget=${DEFAULT_BUDGET}`);
-    setFlagsFromString("--wasm-tier-up-filter=-1");
-    setFlagsFromString("--wasm-lazy-compilation");
-  }
+  const set = [
+    "--no-wasm-lazy-compilation",
+    `--wasm-tier-up-filter=${budget === null ? NO_FUNCTION : -1}`,
+    `--wasm-tiering-budget=${budget ?? DEFAULT_BUDGET}`,
+    "--experimental-wasm-branch-hinting",
+  ];
+  const reset = [
+    "--no-experimental-wasm-branch-hinting",
+    `--wasm-tiering-budget=${DEFAULT_BUDGET}`,
+    "--wasm-tier-up-filter=-1",
+    "--wasm-lazy-compilation",
+  ];
+  return withFlags(set, reset, () => plainCompile(kind === "optimised" ? marked(bytes) : bytes, kind));
 };
 
 function marked(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
 // A Node process as the place where machines run: clock, random numbers, folders, swap files and the event loop.
 import { randomFillSync } from "node:crypto";
-import { statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { EACCES, ENOENT, ENOTDIR } from "../../abi/errno.ts";
 import { LinuxError } from "../../kernel/linux-error.ts";
@@ -9,15 +9,26 @@ import { HostError, type MachineHost } from "../../machine/host.ts";
 import { hostClock, Sleeper } from "../host-time.ts";
 import { compileForV8 } from "./compile-module.ts";
 import { NodeFiles } from "./files.ts";
+import { keptInterpreter } from "./kept-interpreter.ts";
 import { SwapFile } from "./swap-file.ts";
+
+const RANDOM = "/dev/urandom";
 
 export class NodeHost implements MachineHost {
   readonly clock = hostClock;
   readonly compileModule = compileForV8;
+  readonly keptInterpreter = keptInterpreter;
   private readonly sleeper = new Sleeper(() => setImmediate());
 
   entropy(bytes: Uint8Array): void {
-    randomFillSync(bytes);
+    // Node's module of cryptography takes longer to load than a short program runs.
+    if (!existsSync(RANDOM)) return void randomFillSync(bytes);
+    const file = openSync(RANDOM, "r");
+    try {
+      if (readSync(file, bytes) !== bytes.length) throw new Error(`${RANDOM} gave too few bytes`);
+    } finally {
+      closeSync(file);
+    }
   }
 
   openFolder(path: string): HostFiles {
