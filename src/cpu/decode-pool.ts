@@ -1,5 +1,6 @@
 // Pre-decoded code: one decode page per physical frame that was executed, in a bounded pool recycled by a clock. Knows
 // frames and slots, not virtual addresses.
+import { NumberPool } from "../util/number-pool.ts";
 import {
   type Decoded,
   decode,
@@ -58,7 +59,7 @@ export class DecodePool {
   private readonly layout: Layout;
   /** PFN of each pool page, -1 when free. */
   private readonly frameOf: Int32Array;
-  private readonly free: number[] = [];
+  private readonly pages: NumberPool;
   private hand = 0;
   /** Byte offsets of instructions at which the hart stops, by frame. */
   private readonly stops = new Map<number, ReadonlySet<number>>();
@@ -75,7 +76,7 @@ export class DecodePool {
     this.words = words;
     this.layout = layout;
     this.frameOf = new Int32Array(layout.decodePages).fill(-1);
-    for (let i = layout.decodePages - 1; i >= 0; i--) this.free.push(i);
+    this.pages = new NumberPool(0, layout.decodePages);
   }
 
   /** Instructions of the frame at which the hart stops; null: none. The caller drops the frame's code before. */
@@ -107,10 +108,12 @@ export class DecodePool {
    * tables. `forget` removes a frame from the fetch tables.
    */
   create(pfn: number, forget: (pfn: number) => void): number {
-    if (this.free.length === 0) this.evict(forget);
-    const index = this.free.pop()!;
+    if (this.pages.free === 0) this.evict(forget);
+    const { taken } = this.pages;
+    const index = this.pages.take();
     const address = this.layout.decodePool + index * DECODE_PAGE_BYTES;
-    this.bytes.fill(0, address, address + DECODE_PAGE_BYTES);
+    // A page that was never given away is zeros, and the host has no memory for it yet.
+    if (index < taken) this.bytes.fill(0, address, address + DECODE_PAGE_BYTES);
     this.bytes[address + SLOTS_PER_PAGE * SLOT_BYTES] = HANDLER_PAGE_END;
     this.bytes[address + (SLOTS_PER_PAGE + 1) * SLOT_BYTES] = HANDLER_PAGE_END;
     this.bytes[address + STRADDLE_SLOT + 2 * SLOT_BYTES] = HANDLER_PAGE_END;
@@ -144,7 +147,7 @@ export class DecodePool {
     const index = (address - this.layout.decodePool) / DECODE_PAGE_BYTES;
     this.words[CODE_MAP / 4 + pfn] = 0;
     this.frameOf[index] = -1;
-    this.free.push(index);
+    this.pages.giveBack(index);
   }
 
   /** Decodes the slot at this linear address and the run of instructions that follows it in its page. */

@@ -38,8 +38,7 @@ export class HartTlb {
     this.words = words;
     this.hasCode = hasCode;
     this.dropCode = dropCode;
-    for (let bank = 0; bank < BANKS; bank++) this.clearBank(bank);
-    this.words[BANK_POINTER / 4] = TLB;
+    this.reset();
   }
 
   /** Points the hart at the bank of this space, taking the least recently used bank if it has none. */
@@ -83,9 +82,9 @@ export class HartTlb {
     this.lastUse[bank] = 0;
   }
 
-  /** Every space loses its bank. */
+  /** Every space loses its bank; a bank is emptied when it is given to a space. */
   reset(): void {
-    for (let bank = 0; bank < BANKS; bank++) this.clearBank(bank);
+    this.clearBank(0);
     this.bankOf.clear();
     this.spaceOf.fill(-1);
     this.lastUse.fill(0);

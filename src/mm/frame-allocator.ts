@@ -25,12 +25,14 @@ export type Refill = (needed: number, target: number) => boolean;
 
 export class FrameAllocator {
   private readonly frames: FrameTable;
+  /** Frames that were freed, and the first of those that were never used: what is never used costs nothing. */
   private readonly list: Int32Array;
+  private listed = 0;
+  private untouched = 1;
   private readonly frameChanged: (pfn: Pfn) => void;
   private readonly counts = new Int32Array(FRAME_KINDS);
   /** Set by the memory manager: reclaim, then the out-of-memory callback. */
   refill: Refill = () => false;
-  freeCount = 0;
   readonly minWatermark = 2;
   readonly lowWatermark: number;
   readonly highWatermark: number;
@@ -44,11 +46,14 @@ export class FrameAllocator {
     this.list = new Int32Array(count);
     frames.kind[0] = FRAME_RESERVED;
     this.counts[FRAME_RESERVED] = 1;
-    for (let pfn = count - 1; pfn >= 1; pfn--) this.list[this.freeCount++] = pfn;
-    this.counts[FRAME_FREE] = this.freeCount;
+    this.counts[FRAME_FREE] = count - 1;
     frames.freeOrphan = (pfn) => this.free(pfn as Pfn);
     this.lowWatermark = Math.max(4, Math.min(1024, count >> 7));
     this.highWatermark = this.lowWatermark + Math.max(4, Math.min(1024, count >> 8));
+  }
+
+  get freeCount(): number {
+    return this.counts[FRAME_FREE];
   }
 
   /** Frames of one kind. */
@@ -73,7 +78,7 @@ export class FrameAllocator {
   /** A frame of unspecified contents, flags 0, unmapped. Precondition: reserved. */
   allocate(kind: FrameKind): Pfn {
     assert(this.freeCount > 0, "allocate() without reserve()");
-    const pfn = this.list[--this.freeCount] as Pfn;
+    const pfn = (this.listed > 0 ? this.list[--this.listed] : this.untouched++) as Pfn;
     this.frames.kind[pfn] = kind;
     this.counts[FRAME_FREE]--;
     this.counts[kind]++;
@@ -98,10 +103,11 @@ export class FrameAllocator {
     this.counts[FRAME_FREE]++;
     frames.kind[pfn] = FRAME_FREE;
     frames.flags[pfn] = 0;
-    this.list[this.freeCount++] = pfn;
+    this.list[this.listed++] = pfn;
   }
 
   debugForEachFree(visit: (pfn: number) => void): void {
-    for (let i = 0; i < this.freeCount; i++) visit(this.list[i]);
+    for (let i = 0; i < this.listed; i++) visit(this.list[i]);
+    for (let pfn = this.untouched; pfn < this.frames.frameCount; pfn++) visit(pfn);
   }
 }

@@ -59,16 +59,20 @@ export class FrameTable {
 
   constructor(frameCount: number) {
     this.frameCount = frameCount;
-    this.kind = new Uint8Array(frameCount);
-    this.flags = new Uint16Array(frameCount);
-    this.pins = new Uint8Array(frameCount);
-    this.mapCount = new Int32Array(frameCount);
-    this.rmapHead = new Int32Array(frameCount);
-    this.owner = new Int32Array(frameCount);
-    this.index = new Int32Array(frameCount);
-    this.lruNext = new Int32Array(frameCount);
-    this.lruPrev = new Int32Array(frameCount);
-    this.policyWord = new Int32Array(frameCount);
+    // One piece, so that the host has memory only for the rows that are used.
+    const columns = new ArrayBuffer(frameCount * 32);
+    let at = 0;
+    const words = () => new Int32Array(columns, (at += 4 * frameCount) - 4 * frameCount, frameCount);
+    this.mapCount = words();
+    this.rmapHead = words();
+    this.owner = words();
+    this.index = words();
+    this.lruNext = words();
+    this.lruPrev = words();
+    this.policyWord = words();
+    this.flags = new Uint16Array(columns, at, frameCount);
+    this.kind = new Uint8Array(columns, at + 2 * frameCount, frameCount);
+    this.pins = new Uint8Array(columns, at + 3 * frameCount, frameCount);
   }
 
   /** Keeps the frame from eviction until unpin(); nests. */

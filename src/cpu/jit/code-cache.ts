@@ -3,6 +3,7 @@
 // were made from changes. Translations belong to frames, so every process that maps a frame shares them. Nothing here
 // changes what a program computes, and every decision depends on instructions alone, never on time.
 import { PTE_A, PTE_U, PTE_V, PTE_X, pteToPfn } from "../../arch/sv39.ts";
+import { NumberPool } from "../../util/number-pool.ts";
 import type { CodeKind, CompileModule } from "../compile-module.ts";
 import type { DecodePool } from "../decode-pool.ts";
 import {
@@ -105,8 +106,9 @@ export class CodeCache {
   private readonly counts = new Map<number, number>();
   private readonly regionsOf = new Map<number, Set<CachedRegion>>();
   private readonly entriesOf = new Map<number, Entry[]>();
-  private readonly freeRecords: number[] = [];
-  private readonly freeIndices: number[] = [];
+  /** Of entries and of regions; 0 is none. */
+  private readonly records = new NumberPool(1, MOST_REGION_ENTRIES);
+  private readonly indices = new NumberPool(1, MOST_REGIONS + 1);
   private readonly regionAt: (CachedRegion | null)[] = [];
   /** In the order of translation. */
   private readonly live = new Set<CachedRegion>();
@@ -129,10 +131,6 @@ export class CodeCache {
 
   constructor(options: CodeCacheOptions) {
     this.o = options;
-    // Record 0 and function 0 are none.
-    for (let i = MOST_REGION_ENTRIES - 1; i > 0; i--) this.freeRecords.push(i);
-    for (let i = MOST_REGIONS; i > 0; i--) this.freeIndices.push(i);
-    options.table.grow(MOST_REGIONS + 1 - options.table.length);
     options.pool.onDrop = (pfn) => this.drop(pfn);
     options.pool.onDecode = (pfn) => this.patch(pfn);
   }
@@ -333,15 +331,18 @@ export class CodeCache {
     };
     const graph = findCode(source, rootOffset);
     if (graph.instructionCount < LEAST_INSTRUCTIONS) return;
-    if (this.freeIndices.length === 0) this.makeRoom(0);
-    const index = this.freeIndices[this.freeIndices.length - 1];
+    if (this.indices.free === 0) this.makeRoom(0);
+    const index = this.indices.take();
     const region = translate(graph, rootOffset, {
       index,
-      memoryPages: layout.totalBytes / 65536,
+      memoryPages: layout.memoryPages,
       isExported: (name) => name in this.o.imports,
     });
-    if (region.entries.length === 0) return;
-    if (this.freeRecords.length < region.entries.length) this.makeRoom(region.entries.length);
+    if (region.entries.length === 0) {
+      this.indices.giveBack(index);
+      return;
+    }
+    if (this.records.free < region.entries.length) this.makeRoom(region.entries.length);
     const instance = new WebAssembly.Instance(this.o.compileModule(region.bytes, kind), { env: this.o.imports });
     this.translated++;
     this.translatedInstructions += graph.instructionCount;
@@ -357,7 +358,8 @@ export class CodeCache {
     origin: Pick<CachedRegion, "baseVpn" | "rootOffset" | "kind">,
   ): void {
     const { rootOffset } = origin;
-    this.freeIndices.splice(this.freeIndices.lastIndexOf(index), 1);
+    // Doubles the table when it is full.
+    if (index >= this.o.table.length) this.o.table.grow(index);
     this.o.table.set(index, region);
     const rootPage = Math.floor(rootOffset / 4096);
     const root = frames.get(rootPage)! * 4096 + (rootOffset - rootPage * 4096);
@@ -390,7 +392,7 @@ export class CodeCache {
   private addEntry(region: CachedRegion, pfn: number, offset: number, page: number, isRoot: boolean): void {
     const list = this.entriesOf.get(pfn) ?? [];
     if (!isRoot && list.some((entry) => entry.offset === offset)) return;
-    const record = this.freeRecords.pop()!;
+    const record = this.records.take();
     const at = (REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2;
     this.o.words[at] = region.index;
     this.o.words[REGION_WORK / 4 + record] = 0;
@@ -445,7 +447,7 @@ export class CodeCache {
       const list = this.entriesOf.get(pfn)!.filter((other) => other !== entry);
       if (list.length > 0) this.entriesOf.set(pfn, list);
       else this.entriesOf.delete(pfn);
-      this.freeRecords.push(record);
+      this.records.giveBack(record);
     }
     for (const pfn of region.pageOf.keys()) {
       const set = this.regionsOf.get(pfn)!;
@@ -454,7 +456,7 @@ export class CodeCache {
     }
     table.set(region.index, null);
     this.regionAt[region.index] = null;
-    this.freeIndices.push(region.index);
+    this.indices.giveBack(region.index);
     this.live.delete(region);
     this.roots.delete(region.root);
   }
@@ -463,7 +465,7 @@ export class CodeCache {
   private makeRoom(records: number): void {
     let most = Math.ceil(this.live.size / 4);
     for (const region of this.live) {
-      if (most-- <= 0 && this.freeRecords.length >= records) return;
+      if (most-- <= 0 && this.records.free >= records) return;
       this.remove(region);
     }
   }
