@@ -103,8 +103,10 @@ export class Hart {
     const { ramOffset, memoryPages } = makeLayout(options.ramBytes, options.decodePages);
     const key = `${ramOffset}/${memoryPages}/${kind}/${references}`;
     const isUsual = kind === "plain" && !references && options.decodePages === undefined;
-    let module = compiled.get(key) ?? (isUsual ? options.keptInterpreter?.(memoryPages) : null);
-    if (!module) {
+    const known = compiled.get(key);
+    if (known !== undefined) return known;
+    let module = (isUsual && options.keptInterpreter?.(memoryPages)) || null;
+    if (module === null) {
       const [records, exact] = [kind === "records", kind === "exact"];
       const bytes = generateInterpreter({ ramOffset, memoryPages, records, exact, references });
       module = (options.compileModule ?? plainCompile)(bytes, kind === "plain" ? "interpreter" : "baseline");

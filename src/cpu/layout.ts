@@ -117,7 +117,12 @@ export interface Layout {
   readonly frameCount: number;
   readonly decodePages: number;
   readonly decodePool: number;
+  /** Where RAM begins; it does not depend on the size of RAM, so that one interpreter serves all usual machines. */
   readonly ramOffset: number;
+  /**
+   * Pages of wasm (64 KiB) of linear memory. Generated code names the number: it is faster in a memory that never grows (V8
+   * looks the memory up anew behind every call otherwise). Machines of about the same size have the same code.
+   */
   readonly memoryPages: number;
 }
 
@@ -126,31 +131,18 @@ const MOST_MEMORY_PAGES = 65536;
 
 const DECODE_POOL = align(CODE_MAP + 4 * MOST_FRAMES, 64);
 
-/** Where RAM begins. It does not depend on the size of RAM, so that one interpreter serves all usual machines. */
-export function ramOffsetOf(mostDecodePages = DECODE_PAGES): number {
-  return align(DECODE_POOL + Math.max(LEAST_DECODE_PAGES, mostDecodePages) * DECODE_PAGE_BYTES, MEMORY_PAGE_BYTES);
-}
-
 /** Sizes of RAM that linear memory has room for are powers of two from here on: what is not used is only address space. */
 const LEAST_ROOM = 2 ** 26;
-
-/**
- * Pages of wasm (64 KiB) of the memory of a machine. Generated code names the number: it is faster in a memory that never
- * grows (V8 looks the memory up anew behind every call otherwise). Machines of about the same size have the same code.
- */
-export function memoryPagesOf(ramBytes: number, mostDecodePages = DECODE_PAGES): number {
-  const ramOffset = ramOffsetOf(mostDecodePages);
-  const needed = Math.ceil((ramOffset + ramBytes) / MEMORY_PAGE_BYTES);
-  const room = Math.max(LEAST_ROOM, 2 ** Math.ceil(Math.log2(ramBytes)));
-  return Math.max(needed, Math.min(MOST_MEMORY_PAGES, (ramOffset + room) / MEMORY_PAGE_BYTES));
-}
 
 /** Lays out linear memory for `ramBytes` of RAM (a multiple of 4096); at most `mostDecodePages` frames stay decoded. */
 export function makeLayout(ramBytes: number, mostDecodePages = DECODE_PAGES): Layout {
   const frameCount = ramBytes / 4096;
   const decodePages = Math.max(LEAST_DECODE_PAGES, Math.min(mostDecodePages, frameCount));
-  const ramOffset = ramOffsetOf(mostDecodePages);
-  const memoryPages = memoryPagesOf(ramBytes, mostDecodePages);
+  const poolPages = Math.max(LEAST_DECODE_PAGES, mostDecodePages);
+  const ramOffset = align(DECODE_POOL + poolPages * DECODE_PAGE_BYTES, MEMORY_PAGE_BYTES);
+  const needed = Math.ceil((ramOffset + ramBytes) / MEMORY_PAGE_BYTES);
+  const room = Math.max(LEAST_ROOM, 2 ** Math.ceil(Math.log2(ramBytes)));
+  const memoryPages = Math.max(needed, Math.min(MOST_MEMORY_PAGES, (ramOffset + room) / MEMORY_PAGE_BYTES));
   return { frameCount, decodePages, decodePool: DECODE_POOL, ramOffset, memoryPages };
 }
 

@@ -10,6 +10,7 @@
 // entries, areas and cache entries only after it, because reclaim, and the out-of-memory callback, may change all of them.
 import { assert } from "../util/assert.ts";
 import type { Pfn } from "../util/brand.ts";
+import { NumberPool } from "../util/number-pool.ts";
 import {
   FRAME_ANONYMOUS,
   FRAME_FREE,
@@ -25,10 +26,7 @@ export type Refill = (needed: number, target: number) => boolean;
 
 export class FrameAllocator {
   private readonly frames: FrameTable;
-  /** Frames that were freed, and the first of those that were never used: what is never used costs nothing. */
-  private readonly list: Int32Array;
-  private listed = 0;
-  private untouched = 1;
+  private readonly pool: NumberPool;
   private readonly frameChanged: (pfn: Pfn) => void;
   private readonly counts = new Int32Array(FRAME_KINDS);
   /** Set by the memory manager: reclaim, then the out-of-memory callback. */
@@ -43,10 +41,10 @@ export class FrameAllocator {
     assert(count >= 16, "at least 16 frames of RAM");
     this.frames = frames;
     this.frameChanged = frameChanged;
-    this.list = new Int32Array(count);
+    this.pool = new NumberPool(1, count);
     frames.kind[0] = FRAME_RESERVED;
     this.counts[FRAME_RESERVED] = 1;
-    this.counts[FRAME_FREE] = count - 1;
+    this.counts[FRAME_FREE] = this.pool.free;
     frames.freeOrphan = (pfn) => this.free(pfn as Pfn);
     this.lowWatermark = Math.max(4, Math.min(1024, count >> 7));
     this.highWatermark = this.lowWatermark + Math.max(4, Math.min(1024, count >> 8));
@@ -78,7 +76,7 @@ export class FrameAllocator {
   /** A frame of unspecified contents, flags 0, unmapped. Precondition: reserved. */
   allocate(kind: FrameKind): Pfn {
     assert(this.freeCount > 0, "allocate() without reserve()");
-    const pfn = (this.listed > 0 ? this.list[--this.listed] : this.untouched++) as Pfn;
+    const pfn = this.pool.take() as Pfn;
     this.frames.kind[pfn] = kind;
     this.counts[FRAME_FREE]--;
     this.counts[kind]++;
@@ -103,11 +101,10 @@ export class FrameAllocator {
     this.counts[FRAME_FREE]++;
     frames.kind[pfn] = FRAME_FREE;
     frames.flags[pfn] = 0;
-    this.list[this.listed++] = pfn;
+    this.pool.giveBack(pfn);
   }
 
   debugForEachFree(visit: (pfn: number) => void): void {
-    for (let i = 0; i < this.listed; i++) visit(this.list[i]);
-    for (let pfn = this.untouched; pfn < this.frames.frameCount; pfn++) visit(pfn);
+    this.pool.debugForEachFree(visit);
   }
 }

@@ -36,6 +36,9 @@ export const FRAME_ORPHAN = 1 << 6;
 export const FRAME_REFERENCED = 1 << 8;
 export const FRAME_ACTIVE = 1 << 9;
 
+/** Seven columns of 4 bytes, one of 2, two of 1. */
+const ROW_BYTES = 32;
+
 export class FrameTable {
   readonly frameCount: number;
   readonly kind: Uint8Array;
@@ -60,19 +63,18 @@ export class FrameTable {
   constructor(frameCount: number) {
     this.frameCount = frameCount;
     // One piece, so that the host has memory only for the rows that are used.
-    const columns = new ArrayBuffer(frameCount * 32);
-    let at = 0;
-    const words = () => new Int32Array(columns, (at += 4 * frameCount) - 4 * frameCount, frameCount);
-    this.mapCount = words();
-    this.rmapHead = words();
-    this.owner = words();
-    this.index = words();
-    this.lruNext = words();
-    this.lruPrev = words();
-    this.policyWord = words();
-    this.flags = new Uint16Array(columns, at, frameCount);
-    this.kind = new Uint8Array(columns, at + 2 * frameCount, frameCount);
-    this.pins = new Uint8Array(columns, at + 3 * frameCount, frameCount);
+    const rows = new ArrayBuffer(frameCount * ROW_BYTES);
+    const words = (column: number) => new Int32Array(rows, 4 * column * frameCount, frameCount);
+    this.mapCount = words(0);
+    this.rmapHead = words(1);
+    this.owner = words(2);
+    this.index = words(3);
+    this.lruNext = words(4);
+    this.lruPrev = words(5);
+    this.policyWord = words(6);
+    this.flags = new Uint16Array(rows, 28 * frameCount, frameCount);
+    this.kind = new Uint8Array(rows, 30 * frameCount, frameCount);
+    this.pins = new Uint8Array(rows, 31 * frameCount, frameCount);
   }
 
   /** Keeps the frame from eviction until unpin(); nests. */

@@ -1,6 +1,6 @@
 // Says to V8 which of its compilers generated code deserves: by flags, which are as before when a module is compiled.
-import { type CodeKind, type CompileModule, plainCompile } from "../../cpu/compile-module.ts";
-import { withFlags } from "./v8-code.ts";
+import type { CodeKind, CompileModule } from "../../cpu/compile-module.ts";
+import { compileAtOnce } from "./v8-code.ts";
 
 /** V8's default for --wasm-tiering-budget. */
 const DEFAULT_BUDGET = 1_800_000;
@@ -22,19 +22,15 @@ const budgetOf: Record<CodeKind, number | null> = { interpreter: 10_000, baselin
  */
 export const compileForV8: CompileModule = (bytes, kind) => {
   const budget = budgetOf[kind];
-  const set = [
-    "--no-wasm-lazy-compilation",
-    `--wasm-tier-up-filter=${budget === null ? NO_FUNCTION : -1}`,
-    `--wasm-tiering-budget=${budget ?? DEFAULT_BUDGET}`,
-    "--experimental-wasm-branch-hinting",
-  ];
-  const reset = [
-    "--no-experimental-wasm-branch-hinting",
-    `--wasm-tiering-budget=${DEFAULT_BUDGET}`,
-    "--wasm-tier-up-filter=-1",
-    "--wasm-lazy-compilation",
-  ];
-  return withFlags(set, reset, () => plainCompile(kind === "optimised" ? marked(bytes) : bytes, kind));
+  return compileAtOnce(
+    kind === "optimised" ? marked(bytes) : bytes,
+    kind,
+    [
+      `--wasm-tier-up-filter=${budget === null ? NO_FUNCTION : -1}`,
+      `--wasm-tiering-budget=${budget ?? DEFAULT_BUDGET}`,
+    ],
+    [`--wasm-tiering-budget=${DEFAULT_BUDGET}`, "--wasm-tier-up-filter=-1"],
+  );
 };
 
 function marked(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
 // A Node process as the place where machines run: clock, random numbers, folders, swap files and the event loop.
 import { randomFillSync } from "node:crypto";
-import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { existsSync, openSync, readSync, statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { EACCES, ENOENT, ENOTDIR } from "../../abi/errno.ts";
 import { LinuxError } from "../../kernel/linux-error.ts";
@@ -13,6 +13,8 @@ import { keptInterpreter } from "./kept-interpreter.ts";
 import { SwapFile } from "./swap-file.ts";
 
 const RANDOM = "/dev/urandom";
+/** It is open for all machines of the process, or -1 where the host has none; null: nothing was asked for yet. */
+let random: number | null = null;
 
 export class NodeHost implements MachineHost {
   readonly clock = hostClock;
@@ -22,13 +24,9 @@ export class NodeHost implements MachineHost {
 
   entropy(bytes: Uint8Array): void {
     // Node's module of cryptography takes longer to load than a short program runs.
-    if (!existsSync(RANDOM)) return void randomFillSync(bytes);
-    const file = openSync(RANDOM, "r");
-    try {
-      if (readSync(file, bytes) !== bytes.length) throw new Error(`${RANDOM} gave too few bytes`);
-    } finally {
-      closeSync(file);
-    }
+    random ??= existsSync(RANDOM) ? openSync(RANDOM, "r") : -1;
+    if (random < 0) randomFillSync(bytes);
+    else if (readSync(random, bytes) !== bytes.length) throw new Error(`${RANDOM} gave too few bytes`);
   }
 
   openFolder(path: string): HostFiles {

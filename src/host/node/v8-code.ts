@@ -1,10 +1,10 @@
 // V8's machine code of a WebAssembly module as bytes, so that another process need not make it anew. V8 has this for those
 // who embed it; programs reach it by the functions V8 has for its own tests, which a flag lets the parser accept.
 import { setFlagsFromString } from "node:v8";
-import { type CompiledModule, plainCompile } from "../../cpu/compile-module.ts";
+import { type CodeKind, type CompiledModule, plainCompile } from "../../cpu/compile-module.ts";
 
 /** Runs `work` while flags of V8 are set; they are then as before, as V8 takes code only if they are as when it was made. */
-export function withFlags<T>(set: readonly string[], reset: readonly string[], work: () => T): T {
+function withFlags<T>(set: readonly string[], reset: readonly string[], work: () => T): T {
   // At once: V8 takes its time over each call.
   setFlagsFromString(set.join(" "));
   try {
@@ -26,30 +26,34 @@ function internal<F>(parameters: string, call: string): F | null {
   });
 }
 
-let serialize: ((module: CompiledModule) => ArrayBuffer) | null | undefined;
-let deserialize: ((code: ArrayBuffer, bytes: Uint8Array) => CompiledModule | undefined) | null | undefined;
+/** Compiles all of a module at once, with its branch hints, under further flags of V8. */
+export function compileAtOnce(
+  bytes: Uint8Array<ArrayBuffer>,
+  kind: CodeKind,
+  set: readonly string[],
+  reset: readonly string[],
+): CompiledModule {
+  return withFlags(
+    ["--no-wasm-lazy-compilation", "--experimental-wasm-branch-hinting", ...set],
+    [...reset, "--no-experimental-wasm-branch-hinting", "--wasm-lazy-compilation"],
+    () => plainCompile(bytes, kind),
+  );
+}
 
 /** Compiled by the optimising compiler before it returns, all of it: 50 to 100 µs an instruction of the guest. */
 export function compileOptimised(bytes: Uint8Array<ArrayBuffer>): CompiledModule {
-  const set = ["--no-wasm-lazy-compilation", "--experimental-wasm-branch-hinting", "--no-liftoff"];
   // Without its baseline compiler V8 switches changing over to optimised code off, too.
-  const reset = [
-    "--liftoff",
-    "--wasm-dynamic-tiering",
-    "--no-experimental-wasm-branch-hinting",
-    "--wasm-lazy-compilation",
-  ];
-  return withFlags(set, reset, () => plainCompile(bytes, "optimised"));
+  return compileAtOnce(bytes, "optimised", ["--no-liftoff"], ["--liftoff", "--wasm-dynamic-tiering"]);
 }
 
 /** The machine code of a module that compileOptimised() made (V8 aborts the process over any other), or null. */
 export function machineCodeOf(module: CompiledModule): ArrayBuffer | null {
-  if (serialize === undefined) serialize = internal("module", "SerializeWasmModule(module)");
+  const serialize = internal<(module: CompiledModule) => ArrayBuffer>("module", "SerializeWasmModule(module)");
   return serialize?.(module) ?? null;
 }
 
 /** The module of these bytes with its machine code; null if that was made by another V8, with other flags, or for another processor. */
 export function moduleOf(code: ArrayBuffer, bytes: Uint8Array<ArrayBuffer>): CompiledModule | null {
-  if (deserialize === undefined) deserialize = internal("code, bytes", "DeserializeWasmModule(code, bytes)");
-  return deserialize?.(code, bytes) ?? null;
+  type Deserialize = (code: ArrayBuffer, bytes: Uint8Array) => CompiledModule | undefined;
+  return internal<Deserialize>("code, bytes", "DeserializeWasmModule(code, bytes)")?.(code, bytes) ?? null;
 }
