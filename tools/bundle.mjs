@@ -70,11 +70,12 @@ function loadWhenUsed(text) {
 async function compile() {
   const { evaluateBundle } = await import(`${dist}cli/bundle.js`);
   const { script, exports } = evaluateBundle(readFileSync(bundle, "latin1"), undefined);
+  // First: V8 gives the run below the same code, but not the other way round, as that would not be optimised.
+  exports.keepInterpreters(folder);
   process.exitCode = await exports.runCommandLine(["run", "--", "/bin/truths", "fill", "64"], {
     stderr: (text) => process.stderr.write(text),
     run: exports.runProgram,
   });
-  exports.keepInterpreters(folder);
   // Last and at once: a command that starts meanwhile does without the bundle.
   writeFileSync(`${folder}/run.part`, script.createCachedData());
   renameSync(`${folder}/run.part`, `${folder}/run.cache`);

@@ -7,6 +7,7 @@ import {
   FIRST_FORM,
   FIRST_FUSION,
   FORMS,
+  HANDLER_COUNT,
   HANDLER_ILLEGAL,
   HANDLER_PAGE_END,
   HANDLER_STOP,
@@ -34,7 +35,7 @@ const DECODE_AHEAD = 48;
 const LONGEST_FUSION = Math.max(...FUSIONS.map((row) => row.length));
 
 /** Handlers after which the next slot is reached by a jump at most. */
-const endsRun = new Uint8Array(256);
+const endsRun = new Uint8Array(HANDLER_COUNT);
 FORMS.forEach((form, i) => {
   const { name, format } = form.row;
   if (format === "J" || name === "jalr" || name === "ecall" || name === "ebreak") endsRun[FIRST_FORM + i] = 1;
@@ -42,11 +43,11 @@ FORMS.forEach((form, i) => {
 endsRun[HANDLER_ILLEGAL] = 1;
 endsRun[HANDLER_STRADDLE] = 1;
 
-/** Fusions by the pair of handlers they begin with: handler << 8 | handler -> rows, longest first. */
+/** Fusions by the pair of handlers they begin with: handler << 16 | handler -> rows, longest first. */
 const fusionsOf = new Map<number, { handler: number; parts: number[] }[]>();
 FUSIONS.forEach((row, i) => {
   const parts = row.map(handlerOfForm);
-  const key = (parts[0] << 8) | parts[1];
+  const key = (parts[0] << 16) | parts[1];
   const known = fusionsOf.get(key) ?? [];
   known.push({ handler: FIRST_FUSION + i, parts });
   known.sort((a, b) => b.parts.length - a.parts.length);
@@ -55,6 +56,7 @@ FUSIONS.forEach((row, i) => {
 
 export class DecodePool {
   private readonly bytes: Uint8Array;
+  private readonly halfwords: Uint16Array;
   private readonly words: Int32Array;
   private readonly layout: Layout;
   /** PFN of each pool page, -1 when free. */
@@ -68,11 +70,12 @@ export class DecodePool {
   onDecode: (pfn: number) => void = () => {};
   private readonly decoded: Decoded = newDecoded();
   /** Single handlers and slot addresses of the run being decoded. */
-  private readonly runHandlers = new Uint8Array(DECODE_AHEAD + LONGEST_FUSION);
+  private readonly runHandlers = new Uint16Array(DECODE_AHEAD + LONGEST_FUSION);
   private readonly runSlots = new Int32Array(DECODE_AHEAD + LONGEST_FUSION);
 
   constructor(bytes: Uint8Array, words: Int32Array, layout: Layout) {
     this.bytes = bytes;
+    this.halfwords = new Uint16Array(bytes.buffer);
     this.words = words;
     this.layout = layout;
     this.frameOf = new Int32Array(layout.decodePages).fill(-1);
@@ -114,9 +117,9 @@ export class DecodePool {
     const address = this.layout.decodePool + index * DECODE_PAGE_BYTES;
     // A page that was never given away is zeros, and the host has no memory for it yet.
     if (index < taken) this.bytes.fill(0, address, address + DECODE_PAGE_BYTES);
-    this.bytes[address + SLOTS_PER_PAGE * SLOT_BYTES] = HANDLER_PAGE_END;
-    this.bytes[address + (SLOTS_PER_PAGE + 1) * SLOT_BYTES] = HANDLER_PAGE_END;
-    this.bytes[address + STRADDLE_SLOT + 2 * SLOT_BYTES] = HANDLER_PAGE_END;
+    this.setHandler(address + SLOTS_PER_PAGE * SLOT_BYTES, HANDLER_PAGE_END);
+    this.setHandler(address + (SLOTS_PER_PAGE + 1) * SLOT_BYTES, HANDLER_PAGE_END);
+    this.setHandler(address + STRADDLE_SLOT + 2 * SLOT_BYTES, HANDLER_PAGE_END);
     this.frameOf[index] = pfn;
     this.words[CODE_MAP / 4 + pfn] = address;
     return address;
@@ -150,6 +153,14 @@ export class DecodePool {
     this.pages.giveBack(index);
   }
 
+  /** The handler of the slot at this linear address. */
+  handlerAt(slot: number): number {
+    return this.halfwords[slot >> 1];
+  }
+  setHandler(slot: number, handler: number): void {
+    this.halfwords[slot >> 1] = handler;
+  }
+
   /** Decodes the slot at this linear address and the run of instructions that follows it in its page. */
   decodeAt(slot: number): void {
     const index = Math.floor((slot - this.layout.decodePool) / DECODE_PAGE_BYTES);
@@ -164,9 +175,9 @@ export class DecodePool {
     while (count < fresh + LONGEST_FUSION && offset < 4096) {
       const at = page + offset * (SLOT_BYTES / 2);
       const low = bytes[frame + offset] | (bytes[frame + offset + 1] << 8);
-      const isFresh = count === fresh && count < DECODE_AHEAD && bytes[at] === HANDLER_UNDECODED;
+      const isFresh = count === fresh && count < DECODE_AHEAD && this.handlerAt(at) === HANDLER_UNDECODED;
       if ((low & 3) === 3 && offset === 4094) {
-        if (isFresh) bytes[at] = stops?.has(offset) ? HANDLER_STOP : HANDLER_STRADDLE;
+        if (isFresh) this.setHandler(at, stops?.has(offset) ? HANDLER_STOP : HANDLER_STRADDLE);
         break;
       }
       const high = (low & 3) === 3 ? bytes[frame + offset + 2] | (bytes[frame + offset + 3] << 8) : 0;
@@ -188,7 +199,7 @@ export class DecodePool {
   private fuse(first: number, count: number): void {
     if (first + 1 >= count) return;
     const handlers = this.runHandlers;
-    const rows = fusionsOf.get((handlers[first] << 8) | handlers[first + 1]);
+    const rows = fusionsOf.get((handlers[first] << 16) | handlers[first + 1]);
     if (rows === undefined) return;
     for (const { handler, parts } of rows) {
       if (first + parts.length > count) continue;
@@ -196,8 +207,8 @@ export class DecodePool {
       for (let i = 2; i < parts.length; i++) if (handlers[first + i] !== parts[i]) matches = false;
       if (!matches) continue;
       // The later parts read their fields from their own slots, which must be filled.
-      for (let i = 1; i < parts.length; i++) if (this.bytes[this.runSlots[first + i]] === HANDLER_UNDECODED) return;
-      this.bytes[this.runSlots[first]] = handler;
+      for (let i = 1; i < parts.length; i++) if (this.handlerAt(this.runSlots[first + i]) === HANDLER_UNDECODED) return;
+      this.setHandler(this.runSlots[first], handler);
       return;
     }
   }
@@ -214,8 +225,7 @@ export class DecodePool {
 
   private write(at: number, d: Decoded): void {
     const { bytes } = this;
-    bytes[at] = d.handler;
-    bytes[at + 1] = (d.lengthBytes / 2) * SLOT_BYTES;
+    this.setHandler(at, d.handler);
     bytes[at + 2] = d.rd * 8;
     bytes[at + 3] = d.rs1 * 8;
     if (d.row === null) return;

@@ -4,7 +4,7 @@ import { type CompiledModule, type CompileModule, plainCompile } from "./compile
 import type { CpuContext } from "./cpu-context.ts";
 import { DecodePool } from "./decode-pool.ts";
 import { EXIT_FUEL, EXIT_LIMIT, type ExitReason } from "./exits.ts";
-import { generateInterpreter } from "./interpreter.ts";
+import { generateInterpreter, type InterpreterKind } from "./interpreter.ts";
 import { createSlowFloat } from "./isa/float-helpers.ts";
 import { CodeCache } from "./jit/code-cache.ts";
 import {
@@ -30,8 +30,6 @@ const INSTRUCTIONS_PER_SAMPLE = 20_000;
 /** Runs about so many instructions and answers why it stopped. */
 type Run = (fuel: number) => number;
 
-type InterpreterKind = "plain" | "records" | "exact";
-
 /** Interpreters by the shape of linear memory, and what they are for. */
 const compiled = new Map<string, CompiledModule>();
 
@@ -46,8 +44,8 @@ export interface HartOptions {
   translate?: boolean | "always";
   /** Compiles generated code as it deserves (compile-module.ts); default: the engine decides. */
   compileModule?: CompileModule;
-  /** The interpreter for the default decodePages and a memory of so many pages, if the host keeps it. */
-  keptInterpreter?: (memoryPages: number) => CompiledModule | null;
+  /** The interpreter of this kind for the default decodePages and a memory of so many pages, if the host keeps it. */
+  keptInterpreter?: (kind: InterpreterKind, memoryPages: number) => CompiledModule | null;
   /**
    * Hears of every page that an instruction touches, in program order, as (frame, REFERENCE_* of memory-functions.ts), before
    * the access; immediate repetitions are left out, and an access that faults is not reported until it succeeds. Costs about a
@@ -102,13 +100,12 @@ export class Hart {
     const references = options.onReference !== undefined;
     const { ramOffset, memoryPages } = makeLayout(options.ramBytes, options.decodePages);
     const key = `${ramOffset}/${memoryPages}/${kind}/${references}`;
-    const isUsual = kind === "plain" && !references && options.decodePages === undefined;
+    const isUsual = !references && options.decodePages === undefined;
     const known = compiled.get(key);
     if (known !== undefined) return known;
-    let module = (isUsual && options.keptInterpreter?.(memoryPages)) || null;
+    let module = (isUsual && options.keptInterpreter?.(kind, memoryPages)) || null;
     if (module === null) {
-      const [records, exact] = [kind === "records", kind === "exact"];
-      const bytes = generateInterpreter({ ramOffset, memoryPages, records, exact, references });
+      const bytes = generateInterpreter({ ramOffset, memoryPages, kind, references });
       module = (options.compileModule ?? plainCompile)(bytes, kind === "plain" ? "interpreter" : "baseline");
     }
     compiled.set(key, module);

@@ -1,16 +1,29 @@
 // Where operands live in the interpreter: fields of the pre-decoded slot at local `ip` and registers in linear memory.
 // Emits the code of one handler at a time; what instructions mean comes from isa/semantics-*.ts.
-import { EXIT_ECALL, EXIT_FUEL, EXIT_ILLEGAL } from "./exits.ts";
+import { EXIT_ECALL, EXIT_FUEL, EXIT_ILLEGAL, EXIT_LIMIT } from "./exits.ts";
+import type { InterpreterKind } from "./interpreter.ts";
 import type { Form } from "./isa/decode.ts";
 import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
 import type { FloatHelpers } from "./isa/float-helpers.ts";
 import type { FloatOperation } from "./isa/float-operations.ts";
-import { CODE_DROPPED, DATA_ENTRY_MASK, F, FAULTED, FCSR, MOST_RECORDED, RECORDED, RECORDING, X } from "./layout.ts";
+import {
+  CODE_DROPPED,
+  DATA_ENTRY_MASK,
+  F,
+  FAULTED,
+  FCSR,
+  IP_BASE,
+  MOST_RECORDED,
+  PC_BASE,
+  RECORDED,
+  RECORDING,
+  SLOT_BYTES,
+  X,
+} from "./layout.ts";
 import type { FunctionBuilder, Label } from "./wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "./wasm/opcodes.ts";
 
 /** Byte offsets of the fields of a slot (layout.ts). */
-const STEP = 1;
 const RD = 2;
 const RS1 = 3;
 const RS2 = 4;
@@ -20,16 +33,16 @@ const IMM16 = 6;
 const IMM32 = 4;
 
 export interface InterpreterLabels {
-  /** Dispatch the slot at ip. */
-  readonly next: Label;
   /** Dispatch `handlerLocal` for the slot at ip. */
-  readonly again: Label;
+  readonly dispatch: Label;
   /** Look up npc, then dispatch. */
   readonly jump: Label;
   /** A noted page fault of the instruction at ip. */
   readonly fault: Label;
-  /** Leave with `reason`; pc is that of ip, or npc where pcKnown is set. */
+  /** Leave with `reason`; pc is that of ip. */
   readonly leave: Label;
+  /** Leave with `reason`; pc is npc. */
+  readonly leaveToNpc: Label;
 }
 
 /** Whether no instruction follows this one in its handler or behind it. */
@@ -45,12 +58,12 @@ export class InterpreterEmitter implements Emitter {
   readonly b: number;
   readonly t: number;
   readonly t2: number;
-  /** pc = pcBase + (ip - ipBase) / 4: a slot of 8 bytes per halfword. */
+  /**
+   * pc = base of the page + (ip - base of its slots) / 4: a slot of 8 bytes per halfword. The bases are in memory (PC_BASE,
+   * IP_BASE): out of locals V8 would compute pc before each dispatch, as many handlers want it.
+   */
   readonly ip: number;
-  readonly ipBase: number;
-  readonly pcBase: number;
   readonly npc: number;
-  readonly pcKnown: number;
   readonly fuelLocal: number;
   readonly handlerLocal: number;
   readonly reason: number;
@@ -62,27 +75,29 @@ export class InterpreterEmitter implements Emitter {
   private form!: Form;
   labels!: InterpreterLabels;
 
-  /** Whether taken jumps are written down (layout.ts, RECORDING). */
-  private readonly records: boolean;
+  private readonly kind: InterpreterKind;
 
-  constructor(f: FunctionBuilder, shared: SharedFunctions, floats: FloatHelpers, fuelLocal: number, records: boolean) {
-    this.records = records;
+  constructor(
+    f: FunctionBuilder,
+    shared: SharedFunctions,
+    floats: FloatHelpers,
+    fuelLocal: number,
+    kind: InterpreterKind,
+  ) {
+    this.kind = kind;
     this.f = f;
     this.shared = shared;
     this.floats = floats;
     this.fuelLocal = fuelLocal;
     this.ip = f.local(I32);
-    this.ipBase = f.local(I32);
     this.handlerLocal = f.local(I32);
     this.reason = f.local(I32);
-    this.pcKnown = f.local(I32);
     this.tlbRead = f.local(I32);
     this.tlbWrite = f.local(I32);
     this.entry = f.local(I32);
     this.t = f.local(I32);
     this.t2 = f.local(I32);
     this.rm = f.local(I32);
-    this.pcBase = f.local(I64);
     this.npc = f.local(I64);
     this.a = f.local(I64);
     this.b = f.local(I64);
@@ -100,12 +115,37 @@ export class InterpreterEmitter implements Emitter {
     });
     if (alwaysLeaves(forms[forms.length - 1].form)) return;
     this.advance();
-    this.f.br(this.labels.next);
+    this.next();
   }
 
+  /** Counts the instruction at ip and has its handler run. */
+  next(): void {
+    if (this.kind === "exact") this.leaveAtLimit(this.labels.leave);
+    this.fetch();
+    this.f.br(this.labels.dispatch);
+  }
+
+  /** Counts the instruction at ip and reads its handler: at the end of every handler, as V8 moves values about between loops. */
+  fetch(): void {
+    const { f } = this;
+    f.get(this.fuelLocal).i32(1).op("i32_sub").set(this.fuelLocal);
+    f.get(this.ip).mem("i32_load16_u").set(this.handlerLocal);
+  }
+
+  /** Leaves to `label` when the budget is used up. */
+  leaveAtLimit(label: Label): void {
+    const { f } = this;
+    f.get(this.fuelLocal).i32(0).op("i32_le_s");
+    f.if_(VOID, () => f.i32(EXIT_LIMIT).set(this.reason).br(label), undefined, false);
+  }
+
+  /** Bytes from the slot at ip to the next. */
+  private get step(): number {
+    return (this.form.lengthBytes / 2) * SLOT_BYTES;
+  }
   /** ip moves to the next instruction. */
   advance(): void {
-    this.f.get(this.ip).get(this.ip).mem("i32_load8_u", STEP).op("i32_add").set(this.ip);
+    this.f.get(this.ip).i32(this.step).op("i32_add").set(this.ip);
   }
 
   private field(byte: number): FunctionBuilder {
@@ -140,18 +180,24 @@ export class InterpreterEmitter implements Emitter {
     else this.f.mem("i64_load32_s", IMM32);
   }
   pc(): void {
-    const { f } = this;
-    f.get(this.pcBase)
-      .get(this.ip)
-      .get(this.ipBase)
-      .op("i32_sub")
-      .i32(2)
-      .op("i32_shr_u", "i64_extend_i32_u", "i64_add");
+    this.addressOf(() => this.f.get(this.ip));
   }
   nextPc(): void {
+    this.addressOf(() => this.f.get(this.ip).i32(this.step).op("i32_add"));
+  }
+  /** The address of the instruction whose slot `slot` pushes. */
+  private addressOf(slot: () => void): void {
     const { f } = this;
-    f.get(this.pcBase).get(this.ip);
-    this.field(STEP).op("i32_add").get(this.ipBase).op("i32_sub").i32(2).op("i32_shr_u", "i64_extend_i32_u", "i64_add");
+    this.pcBase();
+    slot();
+    this.ipBase();
+    f.op("i32_sub").i32(2).op("i32_shr_u", "i64_extend_i32_u", "i64_add");
+  }
+  pcBase(): void {
+    this.f.i32(0).mem("i64_load", PC_BASE);
+  }
+  ipBase(): void {
+    this.f.i32(0).mem("i32_load", IP_BASE);
   }
   writeX(value: () => void): void {
     const { f, form } = this;
@@ -264,18 +310,11 @@ export class InterpreterEmitter implements Emitter {
       if (this.shortImmediate) f.mem("i32_load16_s", IMM16);
       else f.mem("i32_load", IMM32);
       f.op("i32_add").set(this.npcSlot);
-      this.record(() =>
-        f
-          .get(this.pcBase)
-          .get(this.npcSlot)
-          .get(this.ipBase)
-          .op("i32_sub")
-          .i32(2)
-          .op("i32_shr_u", "i64_extend_i32_u", "i64_add"),
-      );
+      this.record(() => this.addressOf(() => f.get(this.npcSlot)));
       f.get(this.npcSlot).get(this.ip).op("i32_le_u");
-      this.leaveIfSpent(() => f.get(this.npcSlot).set(this.ip));
-      f.get(this.npcSlot).set(this.ip).br(this.labels.next);
+      this.leaveIfSpent(() => f.get(this.npcSlot).set(this.ip), this.labels.leave);
+      f.get(this.npcSlot).set(this.ip);
+      this.next();
     } else {
       this.pc();
       this.imm64();
@@ -283,12 +322,13 @@ export class InterpreterEmitter implements Emitter {
       this.record(() => f.get(this.npc));
       this.imm32();
       f.i32(0).op("i32_le_s");
-      this.leaveIfSpent(() => f.i32(1).set(this.pcKnown));
+      this.leaveIfSpent(() => {}, this.labels.leaveToNpc);
       f.br(this.labels.jump);
     }
   }
+  /** Writes the jump down (layout.ts, RECORDING). */
   private record(target: () => void): void {
-    if (!this.records) return;
+    if (this.kind !== "records") return;
     const { f } = this;
     f.i32(0).mem("i32_load", RECORDED).tee(this.t2).i32(MOST_RECORDED).op("i32_lt_u");
     f.if_(VOID, () => {
@@ -308,39 +348,34 @@ export class InterpreterEmitter implements Emitter {
     f.get(target).set(this.npc);
     this.record(() => f.get(this.npc));
     f.i32(1);
-    this.leaveIfSpent(() => f.i32(1).set(this.pcKnown));
+    this.leaveIfSpent(() => {}, this.labels.leaveToNpc);
     // A target in the same page needs no look-up.
-    f.get(this.npc)
-      .i64(-4096)
-      .op("i64_and")
-      .get(this.pcBase)
-      .op("i64_eq")
-      .if_(VOID, () => {
-        f.get(this.npc)
-          .op("i32_wrap_i64")
-          .i32(0xfff)
-          .op("i32_and")
-          .i32(2)
-          .op("i32_shl")
-          .get(this.ipBase)
-          .op("i32_add")
-          .set(this.ip);
-        f.br(this.labels.next);
-      });
+    f.get(this.npc).i64(-4096).op("i64_and");
+    this.pcBase();
+    f.op("i64_eq").if_(VOID, () => {
+      this.ipBase();
+      this.setIpWithin();
+      this.next();
+    });
     f.br(this.labels.jump);
+  }
+  /** ip = the slot for npc in the page whose slots begin at the i32 on the stack. */
+  setIpWithin(): void {
+    const { f } = this;
+    f.get(this.npc).op("i32_wrap_i64").i32(0xfff).op("i32_and").i32(2).op("i32_shl", "i32_add").set(this.ip);
   }
   /**
    * Takes an i32: whether this taken jump goes backwards or through a register. Only there is the budget looked at, so
    * that every way of running the same instructions stops at the same one.
    */
-  private leaveIfSpent(prepare: () => void): void {
+  private leaveIfSpent(prepare: () => void, label: Label): void {
     const { f } = this;
     f.get(this.fuelLocal).i32(0).op("i32_le_s", "i32_and");
     f.if_(
       VOID,
       () => {
         prepare();
-        f.i32(EXIT_FUEL).set(this.reason).br(this.labels.leave);
+        f.i32(EXIT_FUEL).set(this.reason).br(label);
       },
       undefined,
       false,

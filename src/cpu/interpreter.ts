@@ -1,6 +1,6 @@
 // Generates the interpreter module: one wasm function that dispatches pre-decoded slots by br_table, and the TLB, page walk
 // and misaligned paths it calls. The meaning of instructions comes from isa/semantics-*.ts.
-import { EXIT_LIMIT, EXIT_PAGE_FAULT, EXIT_STOP } from "./exits.ts";
+import { EXIT_PAGE_FAULT, EXIT_STOP } from "./exits.ts";
 import { InterpreterEmitter } from "./interpreter-emitter.ts";
 import {
   FIRST_FORM,
@@ -8,12 +8,12 @@ import {
   type Form,
   HANDLER_COUNT,
   HANDLER_ILLEGAL,
-  HANDLER_NOP,
   HANDLER_PAGE_END,
   HANDLER_REGION,
   HANDLER_STOP,
   HANDLER_STRADDLE,
   HANDLER_UNDECODED,
+  handlerOfForm,
 } from "./isa/decode.ts";
 import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
 import { FloatHelpers, SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS } from "./isa/float-helpers.ts";
@@ -27,9 +27,11 @@ import {
   FAULTED,
   FCSR,
   FUEL_LEFT,
+  IP_BASE,
   LAST_EXIT,
   LAST_REFERENCED,
   PC,
+  PC_BASE,
   REGION_CALLS,
   REGION_INDEX,
   REGION_INSTRUCTIONS,
@@ -58,13 +60,16 @@ interface Imports {
   readonly reference: number | null;
 }
 
+/**
+ * "records": writes down every jump and enters no region. "exact": looks at the budget before every instruction (EXIT_LIMIT),
+ * fuses nothing and enters no region.
+ */
+export type InterpreterKind = "plain" | "records" | "exact";
+
 export interface InterpreterOptions {
   readonly ramOffset: number;
   readonly memoryPages: number;
-  /** Makes the interpreter that writes down every jump and enters no region. */
-  readonly records?: boolean;
-  /** Makes the interpreter that looks at the budget before every instruction (EXIT_LIMIT), fuses nothing and enters no region. */
-  readonly exact?: boolean;
+  readonly kind: InterpreterKind;
   /** Reports every page reference to env.reference(frame, REFERENCE_*): data accesses go by the TLB. */
   readonly references?: boolean;
 }
@@ -100,60 +105,37 @@ function emitRun(
 ): void {
   const f = m.function([I32], [I32]);
   m.export("run", f);
-  const e = new InterpreterEmitter(f, shared, floats, 0, options.records ?? false);
+  const e = new InterpreterEmitter(f, shared, floats, 0, options.kind);
   const tlbFetch = f.local(I32);
   f.i32(0).mem("i32_load", BANK_POINTER).tee(e.tlbRead).i32(TLB_FETCH).op("i32_add").set(tlbFetch);
   f.get(e.tlbRead).i32(TLB_WRITE).op("i32_add").set(e.tlbWrite);
   f.get(e.tlbRead).i32(TLB_READ).op("i32_add").set(e.tlbRead);
   f.i32(0).mem("i64_load", PC).set(e.npc);
-  f.block(VOID, (leave) => {
-    f.block(VOID, (fault) => {
-      f.loop(VOID, (jump) => {
-        if (options.exact) emitLimit(e, leave, true);
-        emitLookUp(e, tlbFetch, fetch, leave);
-        if (imports.reference !== null) {
-          f.i32(0).get(e.t).mem("i32_load", 12).mem("i32_store", CODE_FRAME);
-        }
-        f.loop(VOID, (next) => {
-          if (options.exact) emitLimit(e, leave, false);
-          f.get(0).i32(1).op("i32_sub").set(0);
-          f.get(e.ip).mem("i32_load8_u").set(e.handlerLocal);
-          f.loop(VOID, (again) => {
-            e.labels = { next, again, jump, fault, leave };
+  f.block(VOID, (leaveToNpc) => {
+    f.block(VOID, (leave) => {
+      f.block(VOID, (fault) => {
+        f.loop(VOID, (jump) => {
+          if (options.kind === "exact") e.leaveAtLimit(leaveToNpc);
+          emitLookUp(e, tlbFetch, fetch, leaveToNpc);
+          if (imports.reference !== null) f.i32(0).get(e.t).mem("i32_load", 12).mem("i32_store", CODE_FRAME);
+          e.fetch();
+          f.loop(VOID, (dispatch) => {
+            e.labels = { dispatch, jump, fault, leave, leaveToNpc };
             emitDispatch(e, imports, fetch, tlbFetch, options);
           });
         });
       });
+      // fault: noted by a memory function; the instruction has not retired.
+      e.unretire();
+      f.i32(0).i32(0).mem("i32_store", FAULTED);
+      f.i32(EXIT_PAGE_FAULT).set(e.reason);
     });
-    // fault: noted by a memory function; the instruction has not retired.
-    e.unretire();
-    f.i32(0).i32(0).mem("i32_store", FAULTED);
-    f.i32(EXIT_PAGE_FAULT).set(e.reason);
+    e.pc();
+    f.set(e.npc);
   });
-  f.get(e.pcKnown)
-    .op("i32_eqz")
-    .if_(VOID, () => {
-      e.pc();
-      f.set(e.npc);
-    });
   f.i32(0).get(e.npc).mem("i64_store", PC);
   f.i32(0).get(0).mem("i32_store", FUEL_LEFT);
   f.get(e.reason);
-}
-
-/** Leaves when the budget is used up; `known`: npc is the next instruction, otherwise ip is. */
-function emitLimit(e: InterpreterEmitter, leave: Label, known: boolean): void {
-  const { f } = e;
-  f.get(0).i32(0).op("i32_le_s");
-  f.if_(
-    VOID,
-    () => {
-      if (known) f.i32(1).set(e.pcKnown);
-      f.i32(EXIT_LIMIT).set(e.reason).br(leave);
-    },
-    undefined,
-    false,
-  );
 }
 
 /** Pushes the address of the fetch entry of the page that holds the address in local `va`. */
@@ -161,34 +143,27 @@ function emitFetchEntry(e: InterpreterEmitter, tlbFetch: number, va: number): vo
   e.f.get(va).op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(0xff0).op("i32_and").get(tlbFetch).op("i32_add");
 }
 
-/** npc -> pcBase, ipBase, ip; a fetch fault leaves with pc = npc. */
-function emitLookUp(e: InterpreterEmitter, tlbFetch: number, fetch: number, leave: Label): void {
+/** npc -> the bases of its page, ip; a fetch fault leaves with pc = npc. */
+function emitLookUp(e: InterpreterEmitter, tlbFetch: number, fetch: number, leaveToNpc: Label): void {
   const { f } = e;
   emitFetchEntry(e, tlbFetch, e.npc);
-  f.tee(e.t)
-    .mem("i64_load")
-    .get(e.npc)
-    .i64(-4096)
-    .op("i64_and")
-    .tee(e.pcBase)
-    .op("i64_eq")
-    .if_(
-      VOID,
-      () => f.get(e.t).mem("i32_load", 8).set(e.ipBase),
-      () => {
-        f.get(e.npc)
-          .call(fetch)
-          .tee(e.ipBase)
-          .op("i32_eqz")
-          .if_(VOID, () => {
-            f.i32(0).i32(0).mem("i32_store", FAULTED);
-            f.i32(1).set(e.pcKnown);
-            f.i32(EXIT_PAGE_FAULT).set(e.reason).br(leave);
-          });
-      },
-      true,
-    );
-  f.get(e.npc).op("i32_wrap_i64").i32(0xfff).op("i32_and").i32(2).op("i32_shl").get(e.ipBase).op("i32_add").set(e.ip);
+  f.tee(e.t).mem("i64_load").get(e.npc).i64(-4096).op("i64_and").tee(e.a).op("i64_eq");
+  f.if_(
+    VOID,
+    () => f.get(e.t).mem("i32_load", 8).set(e.t2),
+    () => {
+      f.get(e.npc).call(fetch).tee(e.t2).op("i32_eqz");
+      f.if_(VOID, () => {
+        f.i32(0).i32(0).mem("i32_store", FAULTED);
+        f.i32(EXIT_PAGE_FAULT).set(e.reason).br(leaveToNpc);
+      });
+    },
+    true,
+  );
+  f.i32(0).get(e.a).mem("i64_store", PC_BASE);
+  f.i32(0).get(e.t2).mem("i32_store", IP_BASE);
+  f.get(e.t2);
+  e.setIpWithin();
 }
 
 /** The br_table ladder: block k ends where handler k begins. */
@@ -210,12 +185,13 @@ function emitDispatch(
   }
 }
 
-const formOf = new Map(FORMS.map((form) => [form.key, form]));
+const formOf = (name: string) => FORMS[handlerOfForm(name) - FIRST_FORM];
 
 /** A form with what it means: copies are the only forms whose meaning is not that of their row. */
 function part(form: Form): { form: Form; meaning: (e: Emitter) => void } {
-  if (form.key === "mv") return { form, meaning: (e) => e.writeX(() => e.x1()) };
-  if (form.key === "li") return { form, meaning: (e) => e.writeX(() => e.imm64()) };
+  if (form.name === "nop") return { form, meaning: () => {} };
+  if (form.name === "mv") return { form, meaning: (e) => e.writeX(() => e.x1()) };
+  if (form.name === "li") return { form, meaning: (e) => e.writeX(() => e.imm64()) };
   return { form, meaning: SEMANTICS[form.row.name] };
 }
 
@@ -226,7 +202,8 @@ function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, op
   switch (number) {
     case HANDLER_UNDECODED:
       e.unretire();
-      f.get(e.ip).call(imports.decodeAt).br(e.labels.next);
+      f.get(e.ip).call(imports.decodeAt);
+      e.next();
       return;
     case HANDLER_PAGE_END:
       e.unretire();
@@ -237,27 +214,26 @@ function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, op
       e.illegal();
       return;
     case HANDLER_REGION:
-      if (options.records || options.exact) emitFormerHandler(e);
-      else emitRegionCall(e, imports.regionType);
+      if (options.kind === "plain") emitRegionCall(e, imports.regionType);
+      else emitFormerHandler(e);
       return;
     case HANDLER_STOP:
       e.unretire();
       f.i32(EXIT_STOP).set(e.reason).br(e.labels.leave);
       return;
-    case HANDLER_NOP:
-      e.advance();
-      f.br(e.labels.next);
-      return;
   }
   const index = number - FIRST_FORM;
-  const forms = index < FORMS.length ? [FORMS[index]] : FUSIONS[index - FORMS.length].map((key) => formOf.get(key)!);
-  e.handler((options.exact ? forms.slice(0, 1) : forms).map(part));
+  const forms = index < FORMS.length ? [FORMS[index]] : FUSIONS[index - FORMS.length].map((name) => formOf(name));
+  e.handler((options.kind === "exact" ? forms.slice(0, 1) : forms).map(part));
 }
 
 /** Leaves the address of the record (less REGION_RECORDS) of the region that begins at ip in local t. */
 function emitFindRecord(e: InterpreterEmitter): void {
   const { f } = e;
-  f.get(e.ipBase).get(e.ip).get(e.ipBase).op("i32_sub").i32(2).op("i32_shr_u", "i32_add");
+  e.ipBase();
+  f.get(e.ip);
+  e.ipBase();
+  f.op("i32_sub").i32(2).op("i32_shr_u", "i32_add");
   f.mem("i32_load16_u", REGION_INDEX).i32(4).op("i32_shl").set(e.t);
 }
 
@@ -268,7 +244,7 @@ function emitFormerHandler(e: InterpreterEmitter): void {
     .get(e.t)
     .mem("i32_load", REGION_RECORDS + 4)
     .set(e.handlerLocal)
-    .br(e.labels.again);
+    .br(e.labels.dispatch);
 }
 
 /**
@@ -284,7 +260,8 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
     .mem("i64_load", REGION_RECORDS + 8)
     .tee(e.a);
   // The base page is as far from this one as the offset says.
-  f.get(e.pcBase).get(e.a).i64(-4096).op("i64_and", "i64_sub");
+  e.pcBase();
+  f.get(e.a).i64(-4096).op("i64_and", "i64_sub");
   f.get(e.t).mem("i32_load", REGION_RECORDS).callIndirect(regionType).set(e.reason);
   f.i32(0).i32(0).mem("i32_store", CODE_DROPPED);
   f.i32(0).mem("i64_load", PC).set(e.npc);
@@ -297,7 +274,7 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
     .if_(VOID, () => {
       f.i32(0).i32(0).mem("i32_store", FAULTED);
       f.i32(0).mem("i32_load", FUEL_LEFT).set(e.fuelLocal);
-      f.i32(1).set(e.pcKnown).br(e.labels.leave);
+      f.br(e.labels.leaveToNpc);
     });
   f.get(e.fuelLocal)
     .i32(0)
@@ -309,7 +286,7 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
       f.get(e.t)
         .mem("i32_load", REGION_RECORDS + 4)
         .set(e.handlerLocal)
-        .br(e.labels.again);
+        .br(e.labels.dispatch);
     });
   f.i32(0).i32(0).mem("i64_load", REGION_CALLS).i64(1).op("i64_add").mem("i64_store", REGION_CALLS);
   f.i32(0).get(e.fuelLocal).get(e.t2).op("i32_sub", "i64_extend_i32_u");
@@ -332,7 +309,8 @@ function emitStraddle(
 ): void {
   const { f } = e;
   e.unretire();
-  f.get(e.pcBase).i64(4096).op("i64_add").set(e.npc);
+  e.pcBase();
+  f.i64(4096).op("i64_add").set(e.npc);
   emitFetchEntry(e, tlbFetch, e.npc);
   f.tee(e.t)
     .mem("i64_load")
@@ -361,12 +339,15 @@ function emitStraddle(
     f.i32(0).get(e.t).mem("i32_load", 12).mem("i32_store", LAST_REFERENCED);
   }
   f.get(e.t).mem("i32_load", 12).i32(12).op("i32_shl").mem("i32_load16_u", ramOffset).tee(e.t);
-  f.i32(0x10000)
-    .op("i32_or")
-    .get(e.ipBase)
-    .mem("i32_load", STRADDLE_HALFWORD)
-    .op("i32_ne")
-    .if_(VOID, () => f.get(e.ip).get(e.t).call(decodeStraddle), undefined, false);
-  f.get(e.pcBase).i64(LAST_HALFWORD).op("i64_add").set(e.pcBase);
-  f.get(e.ipBase).i32(STRADDLE_SLOT).op("i32_add").tee(e.ipBase).set(e.ip).br(e.labels.next);
+  f.i32(0x10000).op("i32_or");
+  e.ipBase();
+  f.mem("i32_load", STRADDLE_HALFWORD).op("i32_ne");
+  f.if_(VOID, () => f.get(e.ip).get(e.t).call(decodeStraddle), undefined, false);
+  f.i32(0);
+  e.pcBase();
+  f.i64(LAST_HALFWORD).op("i64_add").mem("i64_store", PC_BASE);
+  f.i32(0);
+  e.ipBase();
+  f.i32(STRADDLE_SLOT).op("i32_add").tee(e.ip).mem("i32_store", IP_BASE);
+  e.next();
 }

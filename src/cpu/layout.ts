@@ -37,6 +37,9 @@ export const REGION_CALLS = RECORDED + 4;
 export const REGION_INSTRUCTIONS = REGION_CALLS + 8;
 /** Where the interpreter went on last behind a region, as i64. */
 export const LAST_EXIT = REGION_INSTRUCTIONS + 8;
+/** Where the interpreter is: i64 address of the page it runs in, and i32 linear address of that page's slots. */
+export const PC_BASE = LAST_EXIT + 8;
+export const IP_BASE = PC_BASE + 8;
 /** Per miss: i32 region, i64 address of the jump, i64 target, i64 address of the region's base page; each at a multiple of 8. */
 export const MISS_RING = 2048;
 export const MISS_BYTES = 32;
@@ -91,11 +94,11 @@ export const WRITE_CACHED = 1;
 /**
  * A pre-decoded slot per halfword of the frame. Register fields are scaled by 8, so that they are offsets into X or F:
  *
- *   0         1                         2     3     4     5     6     7
- *   +---------+-------------------------+-----+-----+-----+-----+-----+-----+
- *   | handler | bytes to the next slot  | rd  | rs1 | rs2 | rs3 | imm16     |   R R4 AMO S B; rm in byte 6
- *   |         |                         |     |     | imm32                 |   I U J SHIFT CSR
- *   +---------+-------------------------+-----+-----+-----+-----+-----+-----+
+ *   0           2     3     4     5     6     7
+ *   +-----------+-----+-----+-----+-----+-----+-----+
+ *   | handler   | rd  | rs1 | rs2 | rs3 | imm16     |   R R4 AMO S B; rm in byte 6
+ *   |           |     |     | imm32                 |   I U J SHIFT CSR
+ *   +-----------+-----+-----+-----+-----+-----+-----+
  *
  * Behind the slots of a page: two page-end slots (for a last instruction of 2 and of 4 bytes), then the slot of an
  * instruction that straddles into the next page, the halfword of that page it was decoded from (+ 65536 when valid), a

@@ -1,5 +1,6 @@
 // What a machine needs of the place it runs in (Node, a browser worker, a test). Everything that is not computed comes through here.
 import type { CompiledModule, CompileModule } from "../cpu/compile-module.ts";
+import type { InterpreterKind } from "../cpu/interpreter.ts";
 import type { HostClock } from "../kernel/clock.ts";
 import type { HostFiles } from "../kernel/vfs/host-files.ts";
 import type { SwapDevice } from "../mm/contracts.ts";
@@ -14,7 +15,7 @@ export interface MachineHost {
   /** Compiles the hart's code (HartOptions.compileModule). */
   readonly compileModule?: CompileModule;
   /** The interpreter that was compiled before (HartOptions.keptInterpreter). */
-  readonly keptInterpreter?: (memoryPages: number) => CompiledModule | null;
+  readonly keptInterpreter?: (kind: InterpreterKind, memoryPages: number) => CompiledModule | null;
   /** Lets the event loop run: input arrives, timers fire. */
   breathe(): Promise<void>;
   /** Resolves after about this time, or at once when wakeUp() is called. */

@@ -27,6 +27,13 @@ const FFLAGS = 1;
 const FRM = 2;
 const FCSR = 3;
 
+/** Registers of a fused sequence: what its parts work on, one that holds a small number, and one that holds the base. */
+interface FusedRegisters {
+  readonly pool: readonly number[];
+  readonly small: number;
+  readonly anchor: number;
+}
+
 /** How a program ends: what qemu dies of and what the hart's run() must answer. */
 export const ENDINGS = [
   "exit",
@@ -430,7 +437,9 @@ class ProgramWriter {
    */
   private fusedSequence(): void {
     const row = this.pick(FUSIONS);
-    const jumpsFar = /^(jr|jalr)/.test(row[row.length - 1]);
+    const last = row[row.length - 1].replace(/\.near$/, "");
+    const isBranch = /^(c\.)?b/.test(last);
+    const jumpsFar = /^(c\.)?(jr|jalr)$/.test(last);
     const link = this.targetNotZero();
     const start = this.address;
     if (jumpsFar) {
@@ -438,55 +447,66 @@ class ProgramWriter {
       this.emit("auipc", { rd: link, imm: 0 });
       this.emit("addi", { rd: link, rs1: link, imm: 0 });
     }
-    const small = this.targetNotZero();
+    // Short registers, as most instructions of 2 bytes have no others.
+    const small = this.shortTarget();
     this.locked.add(small);
     this.emit("addi", { rd: small, rs1: 0, imm: this.random.below(128) });
-    const pool = [this.targetNotZero(), this.targetNotZero(), this.targetNotZero()];
-    let pointer = this.base;
-    for (const key of row.slice(0, -1)) pointer = this.fusedPart(key, pool, pointer, small);
+    const anchor = this.shortTarget();
+    this.locked.add(anchor);
+    this.emit("addi", { rd: anchor, rs1: this.base, imm: 0 });
+    const registers = { pool: [this.shortTarget(), this.shortTarget(), this.shortTarget()], small, anchor };
+    let pointer = anchor;
+    for (const name of row.slice(0, -1)) pointer = this.fusedPart(name, registers, pointer);
+    if (!isBranch && !jumpsFar && last !== "jal") this.fusedPart(last, registers, pointer);
     this.locked.delete(small);
-    const last = row[row.length - 1].replace(/\..*/, "");
+    this.locked.delete(anchor);
+    if (!isBranch && !jumpsFar && last !== "jal") return;
     const at = this.address;
-    const fields: Fields = {
-      rd: last === "jr" || last === "j" ? 0 : this.pick(pool),
-      rs1: this.pick(pool),
-      rs2: this.pick(pool),
-      imm: 4,
-    };
-    if (BRANCHES.includes(last)) this.emit(last, fields);
-    else if (last === "jal" || last === "j") this.emit("jal", fields);
-    else if (jumpsFar) this.emit("jalr", { ...fields, rs1: link, imm: 0 });
-    else {
-      this.fusedPart(last, pool, pointer, small);
-      return;
-    }
+    const [rd, rs1, rs2] = [this.pick(registers.pool), this.pick(registers.pool), this.pick(registers.pool)];
+    const compressedBranches: Record<string, string> = { "c.beq": "c.beqz", "c.bne": "c.bnez" };
+    const name = jumpsFar && last !== "c.jr" ? "jalr" : (compressedBranches[last] ?? last);
+    const fields: Fields = { rd, rs1, rs2, imm: 4 };
+    if (jumpsFar) this.emit(name, { ...fields, rs1: link, imm: 0 });
+    else this.emit(name, fields);
     this.skippable(1 + this.random.below(2));
     this.locked.delete(link);
     if (jumpsFar) this.patch(start + 4, "addi", { rd: link, rs1: link, imm: this.address - start });
-    else this.patch(at, BRANCHES.includes(last) ? last : "jal", { ...fields, imm: this.address - at });
+    else this.patch(at, name, { ...fields, imm: this.address - at });
   }
 
-  /** One part of it, without control flow. `pointer` holds an address near the base; returns the one for the next part. */
-  private fusedPart(name: string, pool: readonly number[], pointer: number, small: number): number {
+  /**
+   * One part of it, without control flow. `anchor` holds the base, `pointer` an address near it; returns the pointer for the
+   * next part.
+   */
+  private fusedPart(name: string, { pool, small, anchor }: FusedRegisters, pointer: number): number {
     const rd = this.pick(pool);
     const rs1 = this.pick(pool);
     const rs2 = this.pick(pool);
     const fromBase = this.random.below(2) === 0;
     const near = this.random.below(256) - 128;
-    const lost = rd === pointer ? this.base : pointer;
+    const lost = rd === pointer ? anchor : pointer;
     switch (name) {
-      case "mv":
-        if (this.random.below(2) === 0) this.emit("c.mv", { rd, rs2: fromBase ? this.base : rs1 });
-        else this.emit("addi", { rd, rs1: fromBase ? this.base : rs1, imm: 0 });
+      case "c.mv":
+        this.emit("c.mv", { rd, rs2: fromBase ? anchor : rs1 });
         return fromBase ? rd : lost;
       case "addi":
-        this.emit("addi", { rd, rs1: fromBase ? this.base : rs1, imm: near || 1 });
+        this.emit("addi", { rd, rs1: fromBase ? anchor : rs1, imm: near || 1 });
         return fromBase ? rd : lost;
+      case "c.addi":
+        this.emit("c.addi", { rd, imm: near >> 2 || 1 });
+        return pointer;
       case "add":
-        this.emit("add", { rd, rs1: fromBase ? this.base : rs1, rs2: fromBase ? small : rs2 });
+        this.emit("add", { rd, rs1: fromBase ? anchor : rs1, rs2: fromBase ? small : rs2 });
         return fromBase ? rd : lost;
+      case "c.add":
+        this.emit("c.add", { rd, rs2: fromBase ? small : rs2 });
+        return fromBase ? pointer : lost;
       case "li":
         this.emit("addi", { rd, rs1: 0, imm: near });
+        return lost;
+      case "c.li":
+      case "c.andi":
+        this.emit(name, { rd, imm: near >> 2 });
         return lost;
       case "lui":
         this.emit("lui", { rd, imm: this.random.below(1 << 20) });
@@ -498,6 +518,21 @@ class ProgramWriter {
       case "srli":
         this.emit(name, { rd, rs1, imm: this.random.below(64) });
         return lost;
+      case "c.slli":
+      case "c.srli":
+        this.emit(name, { rd, imm: 1 + this.random.below(63) });
+        return lost;
+      case "c.ld":
+      case "c.lw":
+        this.emit(name, { rd, rs1: pointer, imm: 8 * this.random.below(16) });
+        return lost;
+      case "c.sd":
+        this.emit(name, {
+          rs1: pointer,
+          rs2: this.random.below(4) === 0 ? pointer : rs2,
+          imm: 8 * this.random.below(32),
+        });
+        return pointer;
       default:
         if (STORES.includes(name)) {
           this.emit(name, { rs1: pointer, rs2: this.random.below(4) === 0 ? pointer : rs2, imm: near });

@@ -30,6 +30,14 @@ const jType = (rd: number, imm: number) =>
 
 const signed = (value: number, bits: number) => (value << (32 - bits)) >> (32 - bits);
 
+/** The forms (decode.ts) that what this expands to can have. */
+export const COMPRESSED_FORMS: ReadonlySet<string> = new Set(
+  (
+    "addi li mv nop add addiw lui slli srli srai andi sub xor or and subw addw lw ld fld sw sd fsd j j.near beq beq.near " +
+    "bne bne.near jr jalr ebreak"
+  ).split(" "),
+);
+
 /** Expands the halfword; 0 if it is illegal. Its low two bits are not 3. */
 export function expandCompressed(half: number): number {
   switch (((half & 3) << 3) | (half >>> 13)) {

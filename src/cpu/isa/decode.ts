@@ -1,7 +1,7 @@
 // Turns instruction words into fields, and names the forms in which the interpreter runs an instruction (its own, a special
 // case, or the head of a fused sequence). Knows neither memory nor what the instructions mean.
 import { SLOT_BYTES } from "../layout.ts";
-import { expandCompressed } from "./compressed.ts";
+import { COMPRESSED_FORMS, expandCompressed } from "./compressed.ts";
 import { FUSIONS } from "./fusions.ts";
 import { findInstruction, INSTRUCTIONS, type InstructionRow } from "./table.ts";
 
@@ -10,20 +10,22 @@ export const HANDLER_UNDECODED = 0;
 export const HANDLER_PAGE_END = 1;
 export const HANDLER_STRADDLE = 2;
 export const HANDLER_ILLEGAL = 3;
-/** An instruction without effect: a write to x0 of a pure result, a fence. */
-export const HANDLER_NOP = 4;
 /** The entry of a translated region; its record knows the handler that was there before. */
-export const HANDLER_REGION = 5;
+export const HANDLER_REGION = 4;
 /** An instruction at which the hart is to stop (DecodePool.setStops); its fields are decoded. */
-export const HANDLER_STOP = 6;
-export const FIRST_FORM = 7;
+export const HANDLER_STOP = 5;
+export const FIRST_FORM = 6;
 
 /**
  * A form of an instruction. "near": a jump within its page, whose immediate is a distance in slot bytes. "discard": rd is
- * x0. "mv" and "li" are additions that only copy rs1 or the immediate.
+ * x0. "mv" and "li" are additions that only copy rs1 or the immediate; "nop" has no effect: a write to x0 of a pure result, a
+ * fence. "c." before any of these: in 2 bytes. The length is part of the form so that the interpreter knows where the next
+ * instruction is before it has read anything: reading the length, it would wait for memory between any two instructions.
  */
 export interface Form {
-  readonly key: string;
+  /** As FUSIONS names it, without "c.". */
+  readonly name: string;
+  readonly lengthBytes: 2 | 4;
   readonly row: InstructionRow;
   readonly near: boolean;
   readonly discard: boolean;
@@ -35,8 +37,10 @@ const rowOf = (name: string) => INSTRUCTIONS.find((row) => row.name === name)!;
 
 function makeForms(): Form[] {
   const forms: Form[] = [];
-  const add = (key: string, name: string, near = false, discard = false) =>
-    forms.push({ key, row: rowOf(name), near, discard });
+  const add = (name: string, row: string, near = false, discard = false) => {
+    forms.push({ name, lengthBytes: 4, row: rowOf(row), near, discard });
+    if (COMPRESSED_FORMS.has(name)) forms.push({ name, lengthBytes: 2, row: rowOf(row), near, discard });
+  };
   for (const row of INSTRUCTIONS) add(row.name, row.name);
   for (const name of BRANCHES) add(`${name}.near`, name, true);
   add("jal.near", "jal", true);
@@ -46,6 +50,7 @@ function makeForms(): Form[] {
   for (const name of LOADS) add(`${name}.discard`, name, false, true);
   add("mv", "addi");
   add("li", "addi");
+  add("nop", "addi");
   return forms;
 }
 
@@ -54,12 +59,23 @@ export const FORMS: readonly Form[] = makeForms();
 export const FIRST_FUSION = FIRST_FORM + FORMS.length;
 export const HANDLER_COUNT = FIRST_FUSION + FUSIONS.length;
 
-const handlerOf = new Map(FORMS.map((form, i) => [form.key, FIRST_FORM + i]));
+const handlerOf = new Map<string, number>();
+/** By handler: that of the same form in 2 bytes. Handlers of no instruction have no length. */
+const compressedOf = Uint16Array.from({ length: FIRST_FUSION }, (_, handler) => handler);
+FORMS.forEach(({ name, lengthBytes }, i) => {
+  const handler = FIRST_FORM + i;
+  if (lengthBytes === 4) handlerOf.set(name, handler);
+  else {
+    handlerOf.set(`c.${name}`, handler);
+    compressedOf[handler - 1] = handler;
+  }
+});
 
-/** The handler that runs a single instruction in the form `key`. */
-export function handlerOfForm(key: string): number {
-  return handlerOf.get(key)!;
+/** The handler that runs a single instruction in this form; "c." before its name: in 2 bytes. */
+export function handlerOfForm(name: string): number {
+  return handlerOf.get(name)!;
 }
+const HANDLER_NOP = handlerOfForm("nop");
 
 /** Fields of one decoded instruction. Register numbers are plain; `imm` depends on the form. */
 export interface Decoded {
@@ -123,6 +139,11 @@ function expansionOf(half: number): number {
  */
 export function decode(word: number, offset: number, out: Decoded): void {
   const compressed = (word & 3) !== 3;
+  decodeFields(word, compressed, offset, out);
+  if (compressed) out.handler = compressedOf[out.handler];
+}
+
+function decodeFields(word: number, compressed: boolean, offset: number, out: Decoded): void {
   const full = compressed ? expansionOf(word & 0xffff) : word >>> 0;
   const row = full === 0 ? null : findInstruction(full);
   out.row = row;

@@ -42,11 +42,11 @@ import { translate } from "./region.ts";
 /** Live regions; a module costs the engine about 25 KB. */
 const MOST_REGIONS = 4000;
 /** Samples of one address until it is translated. */
-const HOT = 10;
+const HOT = 60;
 /** Instructions that are recorded before a translation. */
 const RECORDED_INSTRUCTIONS = 10_000;
 /** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
-const PRICE = 30_000;
+const PRICE = 120_000;
 /** A region is optimised when so many instructions were run in it for each of its own. */
 const OPTIMISING_PRICE = 20_000;
 /** An optimised instruction must be paid for by this many executed ones: the engine's optimiser must keep up. */
@@ -169,16 +169,16 @@ export class CodeCache {
 
   /** Counts the address that is found there, and begins to translate what is hot; whether it has begun. */
   private consider(at: number, instructionsRun: number): boolean {
-    const { words, bytes, pool } = this.o;
+    const { words, pool } = this.o;
     const vpn = words[at / 4 + 1] * 2 ** 20 + (words[at / 4] >>> 12);
     const offset = words[at / 4] & 0xfff;
     const pfn = this.executableFrame(vpn);
     const page = pfn < 0 ? 0 : pool.findPage(pfn);
     if (page === 0) return false;
     const slot = page + offset * (SLOT_BYTES / 2);
-    if (bytes[slot] === HANDLER_REGION) return false;
+    if (pool.handlerAt(slot) === HANDLER_REGION) return false;
     if (this.o.eager) {
-      if (bytes[slot] === HANDLER_UNDECODED) pool.decodeAt(slot);
+      if (pool.handlerAt(slot) === HANDLER_UNDECODED) pool.decodeAt(slot);
       this.translateAt(vpn, offset);
       return true;
     }
@@ -414,12 +414,12 @@ export class CodeCache {
     if (page === 0) return;
     for (const { offset, record } of entries) {
       const slot = page + offset * (SLOT_BYTES / 2);
-      const handler = bytes[slot];
+      const handler = pool.handlerAt(slot);
       if (handler === HANDLER_UNDECODED || handler === HANDLER_REGION) continue;
       if (handler === HANDLER_STOP) continue;
       if (handler === HANDLER_STRADDLE || handler === HANDLER_PAGE_END || handler === HANDLER_ILLEGAL) continue;
       words[((REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2) + 1] = handler;
-      bytes[slot] = HANDLER_REGION;
+      pool.setHandler(slot, HANDLER_REGION);
       bytes[page + REGION_INDEX + offset] = record;
       bytes[page + REGION_INDEX + offset + 1] = record >> 8;
     }
@@ -441,8 +441,12 @@ export class CodeCache {
       const page = pool.findPage(pfn);
       const slot = page + offset * (SLOT_BYTES / 2);
       const index = page + REGION_INDEX + offset;
-      if (page !== 0 && bytes[slot] === HANDLER_REGION && (bytes[index] | (bytes[index + 1] << 8)) === record) {
-        bytes[slot] = words[((REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2) + 1];
+      if (
+        page !== 0 &&
+        pool.handlerAt(slot) === HANDLER_REGION &&
+        (bytes[index] | (bytes[index + 1] << 8)) === record
+      ) {
+        pool.setHandler(slot, words[((REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2) + 1]);
       }
       const list = this.entriesOf.get(pfn)!.filter((other) => other !== entry);
       if (list.length > 0) this.entriesOf.set(pfn, list);

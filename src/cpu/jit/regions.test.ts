@@ -116,7 +116,7 @@ it("a region is optimised when it has run long enough, not before", () => {
   });
   machine.context.pc = CODE;
   const { hart } = machine;
-  for (let i = 0; i < 8; i++) hart.run(50_000);
+  for (let i = 0; i < 30; i++) hart.run(50_000);
   expect(hart.codeCache!.regionCount).toBe(1);
   expect(kinds).not.toContain("optimised");
   while (hart.instructions < 12_000_000) hart.run(50_000);

@@ -1,5 +1,6 @@
 // The interpreter kept in a file: another process takes it and computes the same with it; one that V8 does not take, or that
 // is not there, is done without.
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +12,7 @@ import { keepInterpreters, keptInterpreter, useKeptInterpreters } from "./kept-i
 const folder = mkdtempSync(join(tmpdir(), "faultline-kept-"));
 const RAM = 100 << 20;
 const { memoryPages } = makeLayout(RAM);
-const file = join(folder, `interpreter-${memoryPages}.code`);
+const file = join(folder, `interpreter-plain-${memoryPages}.code`);
 
 beforeAll(() => keepInterpreters(folder));
 afterAll(() => {
@@ -22,17 +23,17 @@ afterAll(() => {
 describe("the kept interpreter", () => {
   it("is taken, and has all that a hart needs", () => {
     useKeptInterpreters(folder);
-    const module = keptInterpreter(memoryPages);
+    const module = keptInterpreter("plain", memoryPages);
     expect(module).toBeInstanceOf(WebAssembly.Module);
     const asked: unknown[] = [];
     const hart = Hart.create({
       ramBytes: RAM,
-      keptInterpreter: (pages) => {
-        asked.push(pages);
+      keptInterpreter: (kind, pages) => {
+        asked.push([kind, pages]);
         return module;
       },
     });
-    expect(asked).toEqual([memoryPages]);
+    expect(asked).toEqual([["plain", memoryPages]]);
     // Nothing is mapped: the first fetch faults.
     hart.setSpace({ id: 1, rootPfn: 1 });
     expect(hart.run(1000)).toBe(hart.run(1000));
@@ -53,14 +54,27 @@ describe("the kept interpreter", () => {
     for (const word of [1, 2, 3]) {
       const other = Buffer.from(bytes);
       other[codeAt + 4 * word] ^= 1;
-      writeFileSync(join(folder, "interpreter-1.code"), other);
+      writeFileSync(join(folder, "interpreter-plain-1.code"), other);
       useKeptInterpreters(folder);
-      expect(keptInterpreter(1)).toBeNull();
+      expect(keptInterpreter("plain", 1)).toBeNull();
     }
+  });
+
+  it("is small enough for V8 to allocate its registers well", () => {
+    // V8 says which phases of its compiler it ran; those of the allocator for large functions have names of their own.
+    const script = `import { keepInterpreters } from "./dist/host/node/kept-interpreter.js"; keepInterpreters("${folder}")`;
+    const stats = execFileSync(process.execPath, [
+      "--turbo-stats-wasm",
+      "--input-type=module",
+      "-e",
+      script,
+    ]).toString();
+    expect(stats).toContain("V8.TFAllocateGeneralRegisters");
+    expect(stats).not.toContain("MidTier");
   });
 
   it("is none where there is no file", () => {
     useKeptInterpreters(folder);
-    expect(keptInterpreter(2)).toBeNull();
+    expect(keptInterpreter("plain", 2)).toBeNull();
   });
 });

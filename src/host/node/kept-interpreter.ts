@@ -5,11 +5,14 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CompiledModule } from "../../cpu/compile-module.ts";
-import { generateInterpreter } from "../../cpu/interpreter.ts";
+import { generateInterpreter, type InterpreterKind } from "../../cpu/interpreter.ts";
 import { makeLayout } from "../../cpu/layout.ts";
 import { compileOptimised, machineCodeOf, moduleOf } from "./v8-code.ts";
 
 const HEAD_BYTES = 4;
+
+/** What a run needs: the exact one serves run control. */
+const KEPT_KINDS: readonly InterpreterKind[] = ["plain", "records"];
 
 /** Sizes of RAM whose interpreters are kept: each serves all machines that are larger than half of it. */
 const KEPT_RAM_BYTES = [2 ** 26, 2 ** 27, 2 ** 28, 2 ** 29, 2 ** 30, 2 ** 31];
@@ -21,12 +24,12 @@ export function useKeptInterpreters(path: string | null): void {
   folder = path;
 }
 
-/** The kept interpreter for a memory of so many pages, or null when there is none or V8 does not take it. */
-export function keptInterpreter(memoryPages: number): CompiledModule | null {
+/** The kept interpreter of this kind for a memory of so many pages, or null when there is none or V8 does not take it. */
+export function keptInterpreter(kind: InterpreterKind, memoryPages: number): CompiledModule | null {
   if (folder === null) return null;
   let file: Buffer;
   try {
-    file = readFileSync(fileFor(folder, memoryPages));
+    file = readFileSync(fileFor(folder, kind, memoryPages));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
@@ -39,19 +42,21 @@ export function keptInterpreter(memoryPages: number): CompiledModule | null {
 /** Writes them into the folder, if V8 has what that needs. */
 export function keepInterpreters(path: string): void {
   for (const ramBytes of KEPT_RAM_BYTES) {
-    const { ramOffset, memoryPages } = makeLayout(ramBytes);
-    const bytes = generateInterpreter({ ramOffset, memoryPages });
-    const code = machineCodeOf(compileOptimised(bytes));
-    if (code === null) return;
-    const head = Buffer.alloc(HEAD_BYTES);
-    head.writeUInt32LE(bytes.length);
-    const file = fileFor(path, memoryPages);
-    // At once: another process may be reading.
-    writeFileSync(`${file}.part`, Buffer.concat([head, bytes, new Uint8Array(code)]));
-    renameSync(`${file}.part`, file);
+    for (const kind of KEPT_KINDS) {
+      const { ramOffset, memoryPages } = makeLayout(ramBytes);
+      const bytes = generateInterpreter({ ramOffset, memoryPages, kind });
+      const code = machineCodeOf(compileOptimised(bytes));
+      if (code === null) return;
+      const head = Buffer.alloc(HEAD_BYTES);
+      head.writeUInt32LE(bytes.length);
+      const file = fileFor(path, kind, memoryPages);
+      // At once: another process may be reading.
+      writeFileSync(`${file}.part`, Buffer.concat([head, bytes, new Uint8Array(code)]));
+      renameSync(`${file}.part`, file);
+    }
   }
 }
 
-function fileFor(path: string, memoryPages: number): string {
-  return join(path, `interpreter-${memoryPages}.code`);
+function fileFor(path: string, kind: InterpreterKind, memoryPages: number): string {
+  return join(path, `interpreter-${kind}-${memoryPages}.code`);
 }
