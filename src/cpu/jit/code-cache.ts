@@ -42,11 +42,16 @@ import { translate } from "./region.ts";
 /** Live regions; a module costs the engine about 25 KB. */
 const MOST_REGIONS = 4000;
 /** Samples of one address until it is translated. */
-const HOT = 60;
+const HOT = 30;
 /** Instructions that are recorded before a translation. */
 const RECORDED_INSTRUCTIONS = 10_000;
-/** A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. */
-const PRICE = 120_000;
+/**
+ * A translated instruction must be paid for by this many executed ones: translating must not cost more than it saves. It is
+ * slow until the engine has optimised the translator, too.
+ */
+const PRICE = 30_000;
+const FIRST_PRICE = 120_000;
+const FIRST_INSTRUCTIONS = 2500;
 /** A region is optimised when so many instructions were run in it for each of its own. */
 const OPTIMISING_PRICE = 20_000;
 /** An optimised instruction must be paid for by this many executed ones: the engine's optimiser must keep up. */
@@ -186,7 +191,7 @@ export class CodeCache {
     const count = (this.counts.get(key) ?? 0) + 1;
     if (this.counts.size >= MOST_COUNTS) this.counts.clear();
     this.counts.set(key, count);
-    if (count < HOT || this.translatedInstructions * PRICE > instructionsRun) return false;
+    if (count < HOT || priceOf(this.translatedInstructions) > instructionsRun) return false;
     this.counts.delete(key);
     this.recordingVpn = vpn;
     this.recordingOffset = offset;
@@ -496,4 +501,9 @@ export class CodeCache {
     }
     return -1;
   }
+}
+
+/** Instructions that must have run when so many were translated. */
+function priceOf(translated: number): number {
+  return PRICE * translated + (FIRST_PRICE - PRICE) * Math.min(translated, FIRST_INSTRUCTIONS);
 }

@@ -36,7 +36,8 @@ function learn(instruction: BlockInstruction): Operands {
       SEMANTICS[instruction.row!.name](e);
     });
   });
-  return { reads: e.missing, writes: e.dirty };
+  const { cached, missing } = e;
+  return { reads: missing, writes: { x: cached.x & ~missing.x, f: cached.f & ~missing.f } };
 }
 
 /** Adds the registers that the instruction reads to one set, and those that it writes to another. */

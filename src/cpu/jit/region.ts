@@ -217,23 +217,21 @@ class RegionBuilder {
   }
 
   /** At the head of a scope. */
-  private makeResident({ used, written }: Scope): void {
+  private makeResident({ used }: Scope): void {
     const { e } = this;
-    e.clean({ x: ~written.x, f: ~written.f });
     e.loadRegisters({ x: used.x & ~e.cached.x, f: used.f & ~e.cached.f });
-    e.dirty = { ...written };
   }
 
   /** What locals hold at the beginning of a node that is branched to. */
   private resumeAt(node: number): void {
     const scope = this.scopes[node];
-    if (scope === null || scope.header === node) this.e.resume({ x: 0, f: 0 }, { x: 0, f: 0 });
-    else this.e.resume(scope.used, scope.written);
+    this.e.cached = scope === null || scope.header === node ? { x: 0, f: 0 } : { ...scope.used };
   }
 
-  /** Control is about to pass from one node to another: outside of a common scope memory must be up to date. */
+  /** Control is about to pass from one node to another: behind a scope memory must be up to date. */
   private passOn(node: number, next: number): void {
-    if (this.scopes[node] === null || this.scopes[node] !== this.scopes[next]) this.e.clean({ x: -1, f: -1 });
+    const scope = this.scopes[node];
+    if (scope !== null && scope !== this.scopes[next]) this.e.storeRegisters(scope.written);
   }
 
   private body(node: number, pending: number): void {
@@ -289,8 +287,8 @@ class RegionBuilder {
   private goTo(node: number, to: number, from: number, pending: number): void {
     const { f, e, shape } = this;
     const next = this.nodeOf.get(to)!;
-    const { cached, dirty, leaves } = e;
-    e.resume(cached, dirty);
+    const { cached, leaves } = e;
+    e.cached = { ...cached };
     if (to <= from) {
       // A jump backwards looks at the budget (Hart.run).
       e.spend(pending);
@@ -313,11 +311,10 @@ class RegionBuilder {
       e.spend(pending);
       f.br(this.blockLabels[next]);
     } else {
-      // A straight line goes on: only what leaves a scope must be in memory.
-      if (this.scopes[node] !== null) this.passOn(node, next);
+      this.passOn(node, next);
       this.tree(next, pending);
     }
-    e.resume(cached, dirty);
+    e.cached = cached;
     e.leaves = leaves;
   }
 
@@ -388,10 +385,11 @@ class RegionBuilder {
     this.leaveForNpc(REGION_CONTINUE);
   }
 
-  /** Leaves for the address in npc; fuel is up to date. */
+  /** Leaves for the address in npc, on the way to the dispatcher or there; fuel is up to date. */
   private leaveForNpc(status: number): void {
     const { f, e } = this;
-    e.storeDirty();
+    const scope = this.scopes[DISPATCHER];
+    if (scope !== null) e.storeRegisters(scope.written);
     f.i32(status).set(e.status).br(e.exitLabel);
   }
 

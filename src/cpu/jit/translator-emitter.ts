@@ -59,9 +59,8 @@ export class TranslatorEmitter implements Emitter {
   private readonly rm: number;
   private readonly xLocals = new Map<number, number>();
   private readonly fLocals = new Map<number, number>();
-  /** Registers whose locals hold their values, those of them that memory does not know of, and those that the block must load first. */
+  /** Registers whose locals hold their values, and those that the block must load first. */
   cached: RegisterSet = { x: 0, f: 0 };
-  dirty: RegisterSet = { x: 0, f: 0 };
   missing: RegisterSet = { x: 0, f: 0 };
   private blockStart = 0;
   private readonly control: ControlFlow;
@@ -122,27 +121,19 @@ export class TranslatorEmitter implements Emitter {
   private loadRegister(local: number, address: number): void {
     this.f.i32(0).mem("i64_load", address).set(local);
   }
-  /** Brings memory up to date on the path being emitted; other paths still have the registers dirty. */
-  storeDirty(): void {
-    this.storeRegisters(this.dirty.x, this.dirty.f);
-  }
-  /** Stores those of these registers that are dirty: they no longer are. */
-  clean({ x, f }: RegisterSet): void {
-    this.storeRegisters(this.dirty.x & x, this.dirty.f & f);
-    this.dirty.x &= ~x;
-    this.dirty.f &= ~f;
-  }
-  private storeRegisters(x: number, f: number): void {
-    forEachRegister(x, (i) => this.storeRegister(this.xLocal(i), X + 8 * i));
-    forEachRegister(f, (i) => this.storeRegister(this.fLocal(i), F + 8 * i));
-  }
-  private storeRegister(local: number, address: number): void {
-    this.f.i32(0).get(local).mem("i64_store", address);
-  }
-  /** What locals hold from here on, whatever they held where code was emitted last. */
-  resume(cached: RegisterSet, dirty: RegisterSet): void {
-    this.cached = { ...cached };
-    this.dirty = { ...dirty };
+  storeRegisters({ x, f }: RegisterSet): void {
+    forEachRegister(x, (i) =>
+      this.f
+        .i32(0)
+        .get(this.xLocal(i))
+        .mem("i64_store", X + 8 * i),
+    );
+    forEachRegister(f, (i) =>
+      this.f
+        .i32(0)
+        .get(this.fLocal(i))
+        .mem("i64_store", F + 8 * i),
+    );
   }
 
   private x(i: number): void {
@@ -195,22 +186,31 @@ export class TranslatorEmitter implements Emitter {
     this.address(this.instruction.at + this.instruction.lengthBytes);
   }
   writeX(value: () => void): void {
-    value();
     const { rd } = this.instruction;
     if (rd === 0) {
+      value();
       this.f.op("drop");
       return;
     }
-    this.f.set(this.xLocal(rd));
+    this.write(this.xLocal(rd), X + 8 * rd, value);
     this.cached.x |= 1 << rd;
-    this.dirty.x |= 1 << rd;
   }
   writeF(value: () => void): void {
-    value();
     const { rd } = this.instruction;
-    this.f.set(this.fLocal(rd));
+    this.write(this.fLocal(rd), F + 8 * rd, value);
     this.cached.f |= 1 << rd;
-    this.dirty.f |= 1 << rd;
+  }
+  /** To the local, and to memory where registers are not resident: then none of the many places to leave from has to. */
+  private write(local: number, address: number, value: () => void): void {
+    const { f } = this;
+    if (this.leaves.storesRegisters) {
+      value();
+      f.set(local);
+      return;
+    }
+    f.i32(0);
+    value();
+    f.tee(local).mem("i64_store", address);
   }
 
   checkRounding(): void {
@@ -355,7 +355,6 @@ export class TranslatorEmitter implements Emitter {
       f.mem(op);
     };
     const miss = () => {
-      this.prepareToLeave();
       this.setPlace(this.instruction.at, this.pending);
       f.get(this.va64).i32(sizeBytes).call(this.shared.slowLoad);
       if (signed) f.op(sizeBytes === 1 ? "i64_extend8_s" : sizeBytes === 2 ? "i64_extend16_s" : "i64_extend32_s");
@@ -373,7 +372,6 @@ export class TranslatorEmitter implements Emitter {
       f.mem(op);
     };
     const miss = () => {
-      this.prepareToLeave();
       this.setPlace(this.instruction.at, this.pending);
       f.get(this.va64).i32(sizeBytes);
       value();
@@ -406,19 +404,15 @@ export class TranslatorEmitter implements Emitter {
    * they hardly ever run, so each only says where it is: emitLeave() does the work once for all.
    */
   leave(status: number, offset: number, retired: number): void {
-    this.prepareToLeave();
     this.setPlace(offset, retired);
     this.f.i32(status).set(this.status).br(this.leaves.leave);
   }
   private setPlace(offset: number, retired: number): void {
     this.f.i64(offset * 2 ** PLACE_SHIFT + retired).set(this.place);
   }
-  private prepareToLeave(): void {
-    if (!this.leaves.storesRegisters) this.storeDirty();
-  }
   /**
    * Opens the blocks at whose ends the function is left, around `body`, which leaves by one of the labels.
-   * @param resident registers that are stored there; null: they are stored before
+   * @param resident registers that are stored there; null: memory has them all
    */
   withLeaves(resident: RegisterSet | null, body: (leaves: Leaves) => void): void {
     const { f } = this;
@@ -443,7 +437,7 @@ export class TranslatorEmitter implements Emitter {
       f.i32(EXIT_PAGE_FAULT).set(this.status);
     });
     this.emitLeave();
-    if (resident !== null) this.storeRegisters(resident.x, resident.f);
+    if (resident !== null) this.storeRegisters(resident);
     f.br(this.exitLabel);
   }
   /** Place -> npc and fuel. */
