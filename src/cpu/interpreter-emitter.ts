@@ -1,25 +1,11 @@
 // Where operands live in the interpreter: fields of the pre-decoded slot at local `ip` and registers in linear memory.
 // Emits the code of one handler at a time; what instructions mean comes from isa/semantics-*.ts.
 import { EXIT_ECALL, EXIT_FUEL, EXIT_ILLEGAL, EXIT_LIMIT } from "./exits.ts";
-import type { InterpreterKind } from "./interpreter.ts";
 import type { Form } from "./isa/decode.ts";
 import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
 import type { FloatHelpers } from "./isa/float-helpers.ts";
 import type { FloatOperation } from "./isa/float-operations.ts";
-import {
-  CODE_DROPPED,
-  DATA_ENTRY_MASK,
-  F,
-  FAULTED,
-  FCSR,
-  IP_BASE,
-  MOST_RECORDED,
-  PC_BASE,
-  RECORDED,
-  RECORDING,
-  SLOT_BYTES,
-  X,
-} from "./layout.ts";
+import { CODE_DROPPED, DATA_ENTRY_MASK, F, FAULTED, FCSR, IP_BASE, PC_BASE, SLOT_BYTES, X } from "./layout.ts";
 import type { FunctionBuilder, Label } from "./wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "./wasm/opcodes.ts";
 
@@ -43,6 +29,13 @@ export interface InterpreterLabels {
   readonly leave: Label;
   /** Leave with `reason`; pc is npc. */
   readonly leaveToNpc: Label;
+}
+
+/** An instruction of a handler: its form, what it means, and the handler that it has alone. */
+export interface HandlerPart {
+  readonly form: Form;
+  readonly meaning: (e: Emitter) => void;
+  readonly handler: number;
 }
 
 /** Whether no instruction follows this one in its handler or behind it. */
@@ -73,18 +66,24 @@ export class InterpreterEmitter implements Emitter {
   private readonly va: number;
   private readonly entry: number;
   private form!: Form;
+  /** The handler that the instruction being emitted has alone, or null where it is. */
+  private alone: number | null = null;
   labels!: InterpreterLabels;
 
-  private readonly kind: InterpreterKind;
+  /** Whether the budget is looked at before every instruction. */
+  private readonly exact: boolean;
+  /** Function (address of a jump, target) that writes it down, or null. */
+  private readonly recordJump: number | null;
 
   constructor(
     f: FunctionBuilder,
     shared: SharedFunctions,
     floats: FloatHelpers,
     fuelLocal: number,
-    kind: InterpreterKind,
+    { exact, recordJump }: { readonly exact: boolean; readonly recordJump: number | null },
   ) {
-    this.kind = kind;
+    this.exact = exact;
+    this.recordJump = recordJump;
     this.f = f;
     this.shared = shared;
     this.floats = floats;
@@ -104,23 +103,24 @@ export class InterpreterEmitter implements Emitter {
     this.va = f.local(I64);
   }
 
-  /** Emits a handler for consecutive instructions in these forms; their slots lie one behind the other. */
-  handler(forms: readonly { form: Form; meaning: (e: Emitter) => void }[]): void {
-    forms.forEach(({ form, meaning }, i) => {
+  /** Emits a handler for consecutive instructions; their slots lie one behind the other. */
+  handler(parts: readonly HandlerPart[]): void {
+    parts.forEach(({ form, meaning, handler }, i) => {
       this.form = form;
+      this.alone = parts.length === 1 ? null : handler;
       meaning(this);
-      if (i === forms.length - 1) return;
+      if (i === parts.length - 1) return;
       this.advance();
       this.f.get(this.fuelLocal).i32(1).op("i32_sub").set(this.fuelLocal);
     });
-    if (alwaysLeaves(forms[forms.length - 1].form)) return;
+    if (alwaysLeaves(parts[parts.length - 1].form)) return;
     this.advance();
     this.next();
   }
 
   /** Counts the instruction at ip and has its handler run. */
   next(): void {
-    if (this.kind === "exact") this.leaveAtLimit(this.labels.leave);
+    if (this.exact) this.leaveAtLimit(this.labels.leave);
     this.fetch();
     this.f.br(this.labels.dispatch);
   }
@@ -275,6 +275,7 @@ export class InterpreterEmitter implements Emitter {
       f.mem(op);
     };
     const miss = () => {
+      if (this.leaveToAlone()) return;
       f.get(this.va).i32(sizeBytes).call(this.shared.slowLoad).set(this.b);
       this.faultIfNoted();
       f.get(this.b);
@@ -290,6 +291,7 @@ export class InterpreterEmitter implements Emitter {
       f.mem(op);
     };
     const miss = () => {
+      if (this.leaveToAlone()) return;
       f.get(this.va).i32(sizeBytes);
       value();
       f.call(this.shared.slowStore);
@@ -297,6 +299,13 @@ export class InterpreterEmitter implements Emitter {
       this.recheckCode();
     };
     this.access(this.tlbWrite, sizeBytes, hit, miss, VOID);
+  }
+
+  /** An access of a fused sequence that misses the TLB begins again in its own handler, which knows the slow way. */
+  private leaveToAlone(): boolean {
+    if (this.alone === null) return false;
+    this.f.i32(this.alone).set(this.handlerLocal).br(this.labels.dispatch);
+    return true;
   }
 
   branchIf(condition: () => void): void {
@@ -326,19 +335,11 @@ export class InterpreterEmitter implements Emitter {
       f.br(this.labels.jump);
     }
   }
-  /** Writes the jump down (layout.ts, RECORDING). */
   private record(target: () => void): void {
-    if (this.kind !== "records") return;
-    const { f } = this;
-    f.i32(0).mem("i32_load", RECORDED).tee(this.t2).i32(MOST_RECORDED).op("i32_lt_u");
-    f.if_(VOID, () => {
-      f.get(this.t2).i32(4).op("i32_shl").tee(this.rm);
-      this.pc();
-      f.mem("i64_store", RECORDING).get(this.rm);
-      target();
-      f.mem("i64_store", RECORDING + 8);
-      f.i32(0).get(this.t2).i32(1).op("i32_add").mem("i32_store", RECORDED);
-    });
+    if (this.recordJump === null) return;
+    this.pc();
+    target();
+    this.f.call(this.recordJump);
   }
   private get npcSlot(): number {
     return this.t;

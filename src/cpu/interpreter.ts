@@ -1,9 +1,10 @@
 // Generates the interpreter module: one wasm function that dispatches pre-decoded slots by br_table, and the TLB, page walk
 // and misaligned paths it calls. The meaning of instructions comes from isa/semantics-*.ts.
 import { EXIT_PAGE_FAULT, EXIT_STOP } from "./exits.ts";
-import { InterpreterEmitter } from "./interpreter-emitter.ts";
+import { type HandlerPart, InterpreterEmitter } from "./interpreter-emitter.ts";
 import {
   FIRST_FORM,
+  FIRST_FUSION,
   FORMS,
   type Form,
   HANDLER_COUNT,
@@ -30,8 +31,11 @@ import {
   IP_BASE,
   LAST_EXIT,
   LAST_REFERENCED,
+  MOST_RECORDED,
   PC,
   PC_BASE,
+  RECORDED,
+  RECORDING,
   REGION_CALLS,
   REGION_INDEX,
   REGION_INSTRUCTIONS,
@@ -45,7 +49,7 @@ import {
 } from "./layout.ts";
 import { emitCodeReference, emitMemoryFunctions, REFERENCE_STRADDLE } from "./memory-functions.ts";
 import { type Label, ModuleBuilder } from "./wasm/builder.ts";
-import { F64, I32, VOID } from "./wasm/opcodes.ts";
+import { F64, I32, I64, VOID } from "./wasm/opcodes.ts";
 
 /** Bytes from the first byte of a page to its last halfword, where an instruction can straddle. */
 const LAST_HALFWORD = 0xffe;
@@ -103,9 +107,11 @@ function emitRun(
   imports: Imports,
   options: InterpreterOptions,
 ): void {
+  const exact = options.kind === "exact";
+  const recordJump = options.kind === "records" ? emitRecordJump(m) : null;
   const f = m.function([I32], [I32]);
   m.export("run", f);
-  const e = new InterpreterEmitter(f, shared, floats, 0, options.kind);
+  const e = new InterpreterEmitter(f, shared, floats, 0, { exact, recordJump });
   const tlbFetch = f.local(I32);
   f.i32(0).mem("i32_load", BANK_POINTER).tee(e.tlbRead).i32(TLB_FETCH).op("i32_add").set(tlbFetch);
   f.get(e.tlbRead).i32(TLB_WRITE).op("i32_add").set(e.tlbWrite);
@@ -115,7 +121,7 @@ function emitRun(
     f.block(VOID, (leave) => {
       f.block(VOID, (fault) => {
         f.loop(VOID, (jump) => {
-          if (options.kind === "exact") e.leaveAtLimit(leaveToNpc);
+          if (exact) e.leaveAtLimit(leaveToNpc);
           emitLookUp(e, tlbFetch, fetch, leaveToNpc);
           if (imports.reference !== null) f.i32(0).get(e.t).mem("i32_load", 12).mem("i32_store", CODE_FRAME);
           e.fetch();
@@ -136,6 +142,21 @@ function emitRun(
   f.i32(0).get(e.npc).mem("i64_store", PC);
   f.i32(0).get(0).mem("i32_store", FUEL_LEFT);
   f.get(e.reason);
+}
+
+/** (address of a jump, target): writes it down (layout.ts, RECORDING), if there is room. */
+function emitRecordJump(m: ModuleBuilder): number {
+  const f = m.function([I64, I64], []);
+  const at = f.local(I32);
+  f.i32(0).mem("i32_load", RECORDED).i32(MOST_RECORDED).op("i32_lt_u");
+  f.if_(VOID, () => {
+    f.i32(0).mem("i32_load", RECORDED).i32(4).op("i32_shl").tee(at).get(0).mem("i64_store", RECORDING);
+    f.get(at)
+      .get(1)
+      .mem("i64_store", RECORDING + 8);
+    f.i32(0).i32(0).mem("i32_load", RECORDED).i32(1).op("i32_add").mem("i32_store", RECORDED);
+  });
+  return f.index;
 }
 
 /** Pushes the address of the fetch entry of the page that holds the address in local `va`. */
@@ -185,14 +206,17 @@ function emitDispatch(
   }
 }
 
-const formOf = (name: string) => FORMS[handlerOfForm(name) - FIRST_FORM];
+/** The instruction that has this handler alone. Copies are the only forms whose meaning is not that of their row. */
+function part(handler: number): HandlerPart {
+  const form = FORMS[handler - FIRST_FORM];
+  return { form, handler, meaning: meaningOf(form) };
+}
 
-/** A form with what it means: copies are the only forms whose meaning is not that of their row. */
-function part(form: Form): { form: Form; meaning: (e: Emitter) => void } {
-  if (form.name === "nop") return { form, meaning: () => {} };
-  if (form.name === "mv") return { form, meaning: (e) => e.writeX(() => e.x1()) };
-  if (form.name === "li") return { form, meaning: (e) => e.writeX(() => e.imm64()) };
-  return { form, meaning: SEMANTICS[form.row.name] };
+function meaningOf({ name, row }: Form): (e: Emitter) => void {
+  if (name === "nop") return () => {};
+  if (name === "mv") return (e) => e.writeX(() => e.x1());
+  if (name === "li") return (e) => e.writeX(() => e.imm64());
+  return SEMANTICS[row.name];
 }
 
 function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, options: InterpreterOptions): void {
@@ -222,9 +246,8 @@ function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, op
       f.i32(EXIT_STOP).set(e.reason).br(e.labels.leave);
       return;
   }
-  const index = number - FIRST_FORM;
-  const forms = index < FORMS.length ? [FORMS[index]] : FUSIONS[index - FORMS.length].map((name) => formOf(name));
-  e.handler((options.kind === "exact" ? forms.slice(0, 1) : forms).map(part));
+  const alone = number < FIRST_FUSION ? [number] : FUSIONS[number - FIRST_FUSION].map(handlerOfForm);
+  e.handler((options.kind === "exact" ? alone.slice(0, 1) : alone).map(part));
 }
 
 /** Leaves the address of the record (less REGION_RECORDS) of the region that begins at ip in local t. */

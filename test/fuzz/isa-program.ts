@@ -440,6 +440,7 @@ class ProgramWriter {
     const last = row[row.length - 1].replace(/\.near$/, "");
     const isBranch = /^(c\.)?b/.test(last);
     const jumpsFar = /^(c\.)?(jr|jalr)$/.test(last);
+    const transfers = isBranch || jumpsFar || /^(c\.)?(jal|j)$/.test(last);
     const link = this.targetNotZero();
     const start = this.address;
     if (jumpsFar) {
@@ -457,14 +458,15 @@ class ProgramWriter {
     const registers = { pool: [this.shortTarget(), this.shortTarget(), this.shortTarget()], small, anchor };
     let pointer = anchor;
     for (const name of row.slice(0, -1)) pointer = this.fusedPart(name, registers, pointer);
-    if (!isBranch && !jumpsFar && last !== "jal") this.fusedPart(last, registers, pointer);
+    if (!transfers) this.fusedPart(last, registers, pointer);
     this.locked.delete(small);
     this.locked.delete(anchor);
-    if (!isBranch && !jumpsFar && last !== "jal") return;
+    if (!transfers) return;
     const at = this.address;
-    const [rd, rs1, rs2] = [this.pick(registers.pool), this.pick(registers.pool), this.pick(registers.pool)];
-    const compressedBranches: Record<string, string> = { "c.beq": "c.beqz", "c.bne": "c.bnez" };
-    const name = jumpsFar && last !== "c.jr" ? "jalr" : (compressedBranches[last] ?? last);
+    const [rs1, rs2] = [this.pick(registers.pool), this.pick(registers.pool)];
+    const rd = last === "j" ? 0 : this.pick(registers.pool);
+    const names: Record<string, string> = { "c.beq": "c.beqz", "c.bne": "c.bnez", j: "jal", jr: "jalr" };
+    const name = names[last] ?? last;
     const fields: Fields = { rd, rs1, rs2, imm: 4 };
     if (jumpsFar) this.emit(name, { ...fields, rs1: link, imm: 0 });
     else this.emit(name, fields);
@@ -506,6 +508,7 @@ class ProgramWriter {
         return lost;
       case "c.li":
       case "c.andi":
+      case "c.addiw":
         this.emit(name, { rd, imm: near >> 2 });
         return lost;
       case "lui":
@@ -517,6 +520,9 @@ class ProgramWriter {
       case "slli":
       case "srli":
         this.emit(name, { rd, rs1, imm: this.random.below(64) });
+        return lost;
+      case "srliw":
+        this.emit(name, { rd, rs1, imm: this.random.below(32) });
         return lost;
       case "c.slli":
       case "c.srli":
