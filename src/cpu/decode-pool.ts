@@ -4,10 +4,10 @@ import { NumberPool } from "../util/number-pool.ts";
 import {
   type Decoded,
   decode,
+  endsLine,
   FIRST_FORM,
   FIRST_FUSION,
   FORMS,
-  HANDLER_COUNT,
   HANDLER_ILLEGAL,
   HANDLER_PAGE_END,
   HANDLER_STOP,
@@ -35,10 +35,9 @@ const DECODE_AHEAD = 48;
 const LONGEST_FUSION = Math.max(...FUSIONS.map((row) => row.length));
 
 /** Handlers after which the next slot is reached by a jump at most. */
-const endsRun = new Uint8Array(HANDLER_COUNT);
+const endsRun = new Uint8Array(FIRST_FUSION);
 FORMS.forEach((form, i) => {
-  const { name, format } = form.row;
-  if (format === "J" || name === "jalr" || name === "ecall" || name === "ebreak") endsRun[FIRST_FORM + i] = 1;
+  if (endsLine(form)) endsRun[FIRST_FORM + i] = 1;
 });
 endsRun[HANDLER_ILLEGAL] = 1;
 endsRun[HANDLER_STRADDLE] = 1;

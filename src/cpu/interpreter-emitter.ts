@@ -1,7 +1,7 @@
 // Where operands live in the interpreter: fields of the pre-decoded slot at local `ip` and registers in linear memory.
 // Emits the code of one handler at a time; what instructions mean comes from isa/semantics-*.ts.
 import { EXIT_ECALL, EXIT_FUEL, EXIT_ILLEGAL, EXIT_LIMIT } from "./exits.ts";
-import type { Form } from "./isa/decode.ts";
+import { endsLine, type Form } from "./isa/decode.ts";
 import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
 import type { FloatHelpers } from "./isa/float-helpers.ts";
 import type { FloatOperation } from "./isa/float-operations.ts";
@@ -36,11 +36,6 @@ export interface HandlerPart {
   readonly form: Form;
   readonly meaning: (e: Emitter) => void;
   readonly handler: number;
-}
-
-/** Whether no instruction follows this one in its handler or behind it. */
-function alwaysLeaves({ row }: Form): boolean {
-  return row.format === "J" || row.name === "jalr" || row.name === "ecall" || row.name === "ebreak";
 }
 
 export class InterpreterEmitter implements Emitter {
@@ -113,7 +108,7 @@ export class InterpreterEmitter implements Emitter {
       this.advance();
       this.f.get(this.fuelLocal).i32(1).op("i32_sub").set(this.fuelLocal);
     });
-    if (alwaysLeaves(parts[parts.length - 1].form)) return;
+    if (endsLine(parts[parts.length - 1].form)) return;
     this.advance();
     this.next();
   }
@@ -321,8 +316,8 @@ export class InterpreterEmitter implements Emitter {
       f.op("i32_add").set(this.npcSlot);
       this.record(() => this.addressOf(() => f.get(this.npcSlot)));
       f.get(this.npcSlot).get(this.ip).op("i32_le_u");
-      this.leaveIfSpent(() => f.get(this.npcSlot).set(this.ip), this.labels.leave);
       f.get(this.npcSlot).set(this.ip);
+      this.leaveIfSpent(this.labels.leave);
       this.next();
     } else {
       this.pc();
@@ -331,7 +326,7 @@ export class InterpreterEmitter implements Emitter {
       this.record(() => f.get(this.npc));
       this.imm32();
       f.i32(0).op("i32_le_s");
-      this.leaveIfSpent(() => {}, this.labels.leaveToNpc);
+      this.leaveIfSpent(this.labels.leaveToNpc);
       f.br(this.labels.jump);
     }
   }
@@ -349,7 +344,7 @@ export class InterpreterEmitter implements Emitter {
     f.get(target).set(this.npc);
     this.record(() => f.get(this.npc));
     f.i32(1);
-    this.leaveIfSpent(() => {}, this.labels.leaveToNpc);
+    this.leaveIfSpent(this.labels.leaveToNpc);
     // A target in the same page needs no look-up.
     f.get(this.npc).i64(-4096).op("i64_and");
     this.pcBase();
@@ -369,18 +364,10 @@ export class InterpreterEmitter implements Emitter {
    * Takes an i32: whether this taken jump goes backwards or through a register. Only there is the budget looked at, so
    * that every way of running the same instructions stops at the same one.
    */
-  private leaveIfSpent(prepare: () => void, label: Label): void {
+  private leaveIfSpent(label: Label): void {
     const { f } = this;
     f.get(this.fuelLocal).i32(0).op("i32_le_s", "i32_and");
-    f.if_(
-      VOID,
-      () => {
-        prepare();
-        f.i32(EXIT_FUEL).set(this.reason).br(label);
-      },
-      undefined,
-      false,
-    );
+    f.if_(VOID, () => f.i32(EXIT_FUEL).set(this.reason).br(label), undefined, false);
   }
 
   faultIfNoted(): void {

@@ -27,6 +27,9 @@ const FFLAGS = 1;
 const FRM = 2;
 const FCSR = 3;
 
+/** Parts of fused sequences that reach x8 to x15 only. */
+const SHORT_REGISTERS = /^c\.(ld|lw|sd|srli|andi|beq|bne)\b/;
+
 /** Registers of a fused sequence: what its parts work on, one that holds a small number, and one that holds the base. */
 interface FusedRegisters {
   readonly pool: readonly number[];
@@ -448,14 +451,15 @@ class ProgramWriter {
       this.emit("auipc", { rd: link, imm: 0 });
       this.emit("addi", { rd: link, rs1: link, imm: 0 });
     }
-    // Short registers, as most instructions of 2 bytes have no others.
-    const small = this.shortTarget();
+    const isShort = row.some((name) => SHORT_REGISTERS.test(name));
+    const target = () => (isShort ? this.shortTarget() : this.targetNotZero());
+    const small = target();
     this.locked.add(small);
     this.emit("addi", { rd: small, rs1: 0, imm: this.random.below(128) });
-    const anchor = this.shortTarget();
+    const anchor = target();
     this.locked.add(anchor);
     this.emit("addi", { rd: anchor, rs1: this.base, imm: 0 });
-    const registers = { pool: [this.shortTarget(), this.shortTarget(), this.shortTarget()], small, anchor };
+    const registers = { pool: [target(), target(), target()], small, anchor };
     let pointer = anchor;
     for (const name of row.slice(0, -1)) pointer = this.fusedPart(name, registers, pointer);
     if (!transfers) this.fusedPart(last, registers, pointer);

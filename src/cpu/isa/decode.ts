@@ -31,6 +31,11 @@ export interface Form {
   readonly discard: boolean;
 }
 
+/** Whether nothing behind this instruction is reached but by a jump. */
+export function endsLine({ row }: Form): boolean {
+  return row.format === "J" || row.name === "jalr" || row.name === "ecall" || row.name === "ebreak";
+}
+
 const BRANCHES = ["beq", "bne", "blt", "bge", "bltu", "bgeu"];
 const LOADS = ["lb", "lh", "lw", "ld", "lbu", "lhu", "lwu"];
 const rowOf = (name: string) => INSTRUCTIONS.find((row) => row.name === name)!;

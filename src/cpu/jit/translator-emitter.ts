@@ -122,18 +122,11 @@ export class TranslatorEmitter implements Emitter {
     this.f.i32(0).mem("i64_load", address).set(local);
   }
   storeRegisters({ x, f }: RegisterSet): void {
-    forEachRegister(x, (i) =>
-      this.f
-        .i32(0)
-        .get(this.xLocal(i))
-        .mem("i64_store", X + 8 * i),
-    );
-    forEachRegister(f, (i) =>
-      this.f
-        .i32(0)
-        .get(this.fLocal(i))
-        .mem("i64_store", F + 8 * i),
-    );
+    forEachRegister(x, (i) => this.storeRegister(this.xLocal(i), X + 8 * i));
+    forEachRegister(f, (i) => this.storeRegister(this.fLocal(i), F + 8 * i));
+  }
+  private storeRegister(local: number, address: number): void {
+    this.f.i32(0).get(local).mem("i64_store", address);
   }
 
   private x(i: number): void {

@@ -42,8 +42,8 @@ export function keptInterpreter(kind: InterpreterKind, memoryPages: number): Com
 /** Writes them into the folder, if V8 has what that needs. */
 export function keepInterpreters(path: string): void {
   for (const ramBytes of KEPT_RAM_BYTES) {
+    const { ramOffset, memoryPages } = makeLayout(ramBytes);
     for (const kind of KEPT_KINDS) {
-      const { ramOffset, memoryPages } = makeLayout(ramBytes);
       const bytes = generateInterpreter({ ramOffset, memoryPages, kind });
       const code = machineCodeOf(compileOptimised(bytes));
       if (code === null) return;
