@@ -46,6 +46,8 @@ function parse(argv) {
 
 const { options, wanted } = parse(process.argv.slice(2));
 const scratch = mkdtempSync(join(tmpdir(), "faultline-bench-"));
+// What earlier runs left behind must not be what is measured.
+process.env.FAULTLINE_CODE_CACHE = join(scratch, "code-cache");
 const machine = {
   node: process.version,
   kernel: release(),

@@ -1,5 +1,7 @@
 // What every section of the benchmark stands on: timing whole processes, taking turns, medians, ratios, rows.
 import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 
 export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 export const geometricMean = (values) => Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
@@ -8,8 +10,16 @@ export const show = (value, digits = 2) => (Number.isFinite(value) ? value.toFix
 export const row = (...cells) =>
   console.log(cells.map((c, i) => (i === 0 ? String(c).padEnd(24) : String(c).padStart(12))).join(""));
 
+/** Waits until nothing is being translated for later runs (src/host/node/code-store.ts): it would take a core from what is measured. */
+function settle() {
+  const cache = process.env.FAULTLINE_CODE_CACHE;
+  const isBusy = () => readdirSync(cache).some((shape) => existsSync(join(cache, shape, "profile")));
+  while (existsSync(cache) && isBusy()) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+}
+
 /** Milliseconds of a whole process, and what it printed; throws when it fails. */
 export function time(command, args, environment = {}) {
+  settle();
   const start = performance.now();
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     encoding: "utf8",

@@ -7,8 +7,13 @@ import { expect, test } from "vitest";
 import { announceSkip } from "./support/guest.ts";
 
 const MOST_LINES = 700;
-/** Where programs and the library begin; the browser's worker is named by a URL. */
-const ENTRIES = new Set(["src/cli/main.ts", "src/cpu/index.ts", "src/host/browser/worker.ts"]);
+/** Where programs and the library begin; the browser's worker and the translating process are named by a URL. */
+const ENTRIES = new Set([
+  "src/cli/main.ts",
+  "src/cpu/index.ts",
+  "src/host/browser/worker.ts",
+  "src/host/node/translate-ahead.ts",
+]);
 
 const skipped = announceSkip(!existsSync(".git"), "tidiness: needs a git checkout");
 const files = skipped

@@ -2,6 +2,7 @@
 // interpreters with their machine code, so that the command starts in a fraction of the time.
 // src/cli/bundle.ts loads it; without it everything works, slower.
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -52,6 +53,7 @@ async function make() {
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
   writeFileSync(bundle, ascii);
+  writeFileSync(`${folder}/build`, createHash("sha256").update(ascii).digest("hex").slice(0, 16));
   // In a process of its own: the program that it runs waits for input until there is none.
   const { status } = spawnSync(process.execPath, [self, "compile"], { stdio: ["ignore", "ignore", "inherit"] });
   if (status !== 0) throw new Error(`the first run of the bundle ended with status ${status}`);

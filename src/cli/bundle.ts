@@ -19,6 +19,7 @@ export function loadBundle(): Bundle | null {
     }
     const { exports } = evaluateBundle(readFileSync(new URL("bundle/run.cjs", DIST), "latin1"), readFileSync(file));
     exports.useKeptInterpreters(fileURLToPath(new URL("bundle", DIST)));
+    exports.useCodeStore(readFileSync(new URL("bundle/build", DIST), "latin1"));
     return exports;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;

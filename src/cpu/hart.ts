@@ -7,6 +7,7 @@ import { EXIT_FUEL, EXIT_LIMIT, type ExitReason } from "./exits.ts";
 import { generateInterpreter, type InterpreterKind } from "./interpreter.ts";
 import { createSlowFloat } from "./isa/float-helpers.ts";
 import { CodeCache } from "./jit/code-cache.ts";
+import type { CodeStore } from "./jit/kept-regions.ts";
 import {
   CODE_DROPPED,
   FAULT_ACCESS,
@@ -46,6 +47,8 @@ export interface HartOptions {
   compileModule?: CompileModule;
   /** The interpreter of this kind for the default decodePages and a memory of so many pages, if the host keeps it. */
   keptInterpreter?: (kind: InterpreterKind, memoryPages: number) => CompiledModule | null;
+  /** Keeps translations for harts whose memory has so many pages (and the default decodePages). */
+  codeStore?: (memoryPages: number) => CodeStore | null;
   /**
    * Hears of every page that an instruction touches, in program order, as (frame, REFERENCE_* of memory-functions.ts), before
    * the access; immediate repetitions are left out, and an access that faults is not reported until it succeeds. Costs about a
@@ -134,7 +137,7 @@ export class Hart {
       regions: table,
       decodeAt: (slot: number) => this.pool.decodeAt(slot),
       decodeStraddle: (slot: number, high: number) => this.pool.decodeStraddle(slot, high),
-      newDecodePage: (pfn: number) => this.newDecodePage(pfn),
+      newDecodePage: (pfn: number, vpn: number) => this.newDecodePage(pfn, vpn),
       dropCode: (pfn: number) => this.dropCode(pfn),
       counter: (csr: number, fuelLeft: number) => this.counter(csr, fuelLeft),
       slowFloat: createSlowFloat(this.words, FCSR),
@@ -152,6 +155,7 @@ export class Hart {
         table,
         eager: options.translate === "always",
         compileModule: options.compileModule ?? plainCompile,
+        store: (options.decodePages === undefined && options.codeStore?.(layout.memoryPages)) || null,
         imports: { ...instance.exports, memory: this.memory, slowFloat: env.slowFloat },
       });
     }
@@ -258,6 +262,11 @@ export class Hart {
     this.spaceId = this.rootPfn = -1;
   }
 
+  /** At the end of a run: what was seen of it helps later runs, if there is a codeStore. */
+  finish(): void {
+    this.codeCache?.finish(this.retired);
+  }
+
   /** One call of generated code. */
   private runPart(left: number, call: Run, most: number): ExitReason {
     this.budget = Math.min(left, most);
@@ -295,12 +304,14 @@ export class Hart {
     this.words[RESERVATION / 4 + 1] = -1;
   }
 
-  private newDecodePage(pfn: number): number {
+  private newDecodePage(pfn: number, vpn: number): number {
     if (this.pool.mayBeWritten(pfn)) {
       this.tlb.forgetFrame(pfn, "write");
       this.tlb.noteWritten(pfn);
     }
-    return this.pool.create(pfn, this.forgetFetch);
+    const page = this.pool.create(pfn, this.forgetFetch);
+    this.codeCache?.pageDecoded(vpn, pfn);
+    return page;
   }
 
   private dropCode(pfn: number): void {

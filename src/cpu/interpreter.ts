@@ -85,7 +85,7 @@ export function generateInterpreter(options: InterpreterOptions): Uint8Array<Arr
   m.importTable("env", "regions", 1);
   const decodeAt = m.importFunction("env", "decodeAt", [I32], []);
   const decodeStraddle = m.importFunction("env", "decodeStraddle", [I32, I32], []);
-  const newDecodePage = m.importFunction("env", "newDecodePage", [I32], [I32]);
+  const newDecodePage = m.importFunction("env", "newDecodePage", [I32, I32], [I32]);
   const dropCode = m.importFunction("env", "dropCode", [I32], []);
   const counter = m.importFunction("env", "counter", [I32, I32], [F64]);
   const slow = m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS);

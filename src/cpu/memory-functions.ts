@@ -375,7 +375,7 @@ function emitFetch(m: ModuleBuilder, walk: number, { newDecodePage }: Imports): 
     .i32(WRITE_CACHED)
     .op("i32_le_u")
     .if_(VOID, () => {
-      f.get(pfn).call(newDecodePage).set(page);
+      f.get(pfn).get(0).i64(12).op("i64_shr_u", "i32_wrap_i64").call(newDecodePage).set(page);
     });
   f.get(page).i32(1).mem("i32_store", PAGE_USED);
   entryAddress(f, TLB_FETCH, 0xff0).tee(entry).get(0).i64(PAGE_OF_VA).op("i64_and").mem("i64_store");

@@ -1,6 +1,7 @@
 // What a machine needs of the place it runs in (Node, a browser worker, a test). Everything that is not computed comes through here.
 import type { CompiledModule, CompileModule } from "../cpu/compile-module.ts";
 import type { InterpreterKind } from "../cpu/interpreter.ts";
+import type { CodeStore } from "../cpu/jit/kept-regions.ts";
 import type { HostClock } from "../kernel/clock.ts";
 import type { HostFiles } from "../kernel/vfs/host-files.ts";
 import type { SwapDevice } from "../mm/contracts.ts";
@@ -16,6 +17,8 @@ export interface MachineHost {
   readonly compileModule?: CompileModule;
   /** The interpreter that was compiled before (HartOptions.keptInterpreter). */
   readonly keptInterpreter?: (kind: InterpreterKind, memoryPages: number) => CompiledModule | null;
+  /** Translations of earlier runs (HartOptions.codeStore). */
+  readonly codeStore?: (memoryPages: number) => CodeStore | null;
   /** Lets the event loop run: input arrives, timers fire. */
   breathe(): Promise<void>;
   /** Resolves after about this time, or at once when wakeUp() is called. */

@@ -140,6 +140,7 @@ export class Machine implements Controllable {
         onReference: options.onReference,
         compileModule: host.compileModule,
         keptInterpreter: host.keptInterpreter,
+        codeStore: host.codeStore,
       }),
       ramBytes: ramBytes - (ramBytes % 4096),
       swapDevice: this.swapDevice,
@@ -278,6 +279,11 @@ export class Machine implements Controllable {
     this.swap?.close?.();
     for (const folder of this.folders) folder.close?.();
     return result;
+  }
+
+  /** After the last program: lets the host translate for later runs what this one interpreted, if it keeps translations. */
+  learn(): void {
+    this.kernel.hart.finish();
   }
 
   /** The memory report: living processes as they are, ended ones as they were before their memory was given back. */

@@ -54,6 +54,7 @@ export async function runProgram(options: RunOptions): Promise<number> {
   await machine.stop();
   const written = machine.close();
   const isOut = await connection.flush(timedOut);
+  machine.learn();
   if (missing > 0)
     process.stderr.write(
       `faultline: ${options.program} is cut off: ${missing} bytes that its headers promise are missing\n`,

@@ -1,19 +1,10 @@
-// Decides what to translate and keeps the translations: samples of the program counter find hot code, a recording of what
-// runs from there says what belongs to it, regions are installed behind their entry slots, and dropped when a frame they
-// were made from changes. Translations belong to frames, so every process that maps a frame shares them. Nothing here
-// changes what a program computes, and every decision depends on instructions alone, never on time.
+// Decides what to translate: samples of the program counter find hot code, a recording of what runs from there says what
+// belongs to it. Translations belong to frames, so every process that maps a frame shares them. Nothing here changes what a
+// program computes, and every decision depends on instructions alone, never on time.
 import { PTE_A, PTE_U, PTE_V, PTE_X, pteToPfn } from "../../arch/sv39.ts";
-import { NumberPool } from "../../util/number-pool.ts";
 import type { CodeKind, CompileModule } from "../compile-module.ts";
 import type { DecodePool } from "../decode-pool.ts";
-import {
-  HANDLER_ILLEGAL,
-  HANDLER_PAGE_END,
-  HANDLER_REGION,
-  HANDLER_STOP,
-  HANDLER_STRADDLE,
-  HANDLER_UNDECODED,
-} from "../isa/decode.ts";
+import { HANDLER_REGION, HANDLER_UNDECODED } from "../isa/decode.ts";
 import {
   LAST_EXIT,
   type Layout,
@@ -22,25 +13,21 @@ import {
   MISS_RING,
   MISSES,
   MOST_RECORDED,
-  MOST_REGION_ENTRIES,
   PC,
   RECORDED,
   RECORDING,
   REGION_CALLS,
-  REGION_INDEX,
   REGION_INSTRUCTIONS,
-  REGION_RECORD_BYTES,
-  REGION_RECORDS,
-  REGION_WORK,
   ROOT_POINTER,
   SLOT_BYTES,
 } from "../layout.ts";
-import { type CodeGraph, findCode } from "./blocks.ts";
+import { findCode } from "./blocks.ts";
+import { type CodeStore, KeptRegions } from "./kept-regions.ts";
 import { Profile } from "./profile.ts";
 import { translate } from "./region.ts";
+import { type InstalledRegion, RegionTable } from "./region-table.ts";
+import { noteJump, type ProfiledPage, Survey } from "./survey.ts";
 
-/** Live regions; a module costs the engine about 25 KB. */
-const MOST_REGIONS = 4000;
 /** Samples of one address until it is translated. */
 const HOT = 30;
 /** Instructions that are recorded before a translation. */
@@ -66,30 +53,24 @@ const MOST_COUNTS = 20_000;
 const LEAST_INSTRUCTIONS = 3;
 /** Indirect jumps out of a region that make it worth translating it anew with the targets learned; doubles each time. */
 const MANY_MISSES = 10_000;
+/** A program that ends before so many instructions is not surveyed. */
+const SURVEY_BEGIN = 5_000_000;
+/** Instructions between two recordings for the survey: at least so many, and at least this share of what has run. */
+const SURVEY_INTERVAL = 400_000;
+const SURVEY_INTERVAL_SHARE = 1 / 64;
+/** Surveyed instructions that say which program this is. */
+const FIRST_SURVEYS = 80_000;
+/** What runs outside of kept regions is worth learning if it is so many instructions, and this share of all. */
+const WORTH_LEARNING = 10_000_000;
+const LITTLE = 0.08;
 /** c.jr ra */
 const RET_COMPRESSED = 0x8082;
 
-interface Entry {
-  readonly pfn: number;
-  /** Byte offset in the frame. */
+/** A hot address, whose surroundings are to be translated: in the space with this ROOT_POINTER. */
+interface HotAddress {
+  readonly vpn: number;
   readonly offset: number;
-  readonly record: number;
-}
-
-interface CachedRegion {
-  readonly index: number;
-  /** Frame -> page number from the base page. */
-  readonly pageOf: ReadonlyMap<number, number>;
-  readonly entries: Entry[];
-  /** Frame * 4096 + offset of the instruction it was made for. */
   readonly root: number;
-  /** Offset of the root from the base page. */
-  readonly rootOffset: number;
-  misses: number;
-  /** Page number of the base page in the space where the region was last translated. */
-  readonly baseVpn: number;
-  readonly instructionCount: number;
-  readonly kind: CodeKind;
 }
 
 export interface CodeCacheOptions {
@@ -101,6 +82,8 @@ export interface CodeCacheOptions {
   /** For tests: translate whatever is sampled, and what follows it whether it was run or not. */
   readonly eager: boolean;
   readonly compileModule: CompileModule;
+  /** Translations of earlier runs; null: there are none, and none are made for later ones. */
+  readonly store: CodeStore | null;
   /** What regions import as "env". */
   readonly imports: Record<string, unknown>;
 }
@@ -109,24 +92,20 @@ export class CodeCache {
   private readonly o: CodeCacheOptions;
   private readonly profile = new Profile();
   private readonly counts = new Map<number, number>();
-  private readonly regionsOf = new Map<number, Set<CachedRegion>>();
-  private readonly entriesOf = new Map<number, Entry[]>();
-  /** Of entries and of regions; 0 is none. */
-  private readonly records = new NumberPool(1, MOST_REGION_ENTRIES);
-  private readonly indices = new NumberPool(1, MOST_REGIONS + 1);
-  private readonly regionAt: (CachedRegion | null)[] = [];
-  /** In the order of translation. */
-  private readonly live = new Set<CachedRegion>();
-  /** Roots of the live regions. */
-  private readonly roots = new Set<number>();
+  private readonly regions: RegionTable;
+  private readonly kept: KeptRegions | null = null;
+  /** What later runs should have translations of. */
+  private survey: Survey | null = null;
+  /** Hash of the page that the first surveys saw most: the program, for the store. */
+  private hottest: number | null = null;
+  private nextSurvey = SURVEY_BEGIN;
+  private surveyedAt = { instructions: 0, kept: 0 };
   /** Times a root was translated. */
   private readonly attempts = new Map<number, number>();
   private misses = 0;
   private samples = 0;
-  /** The hot address whose surroundings are being recorded: page and offset, in the space of `recordingRoot`; or none. */
-  private recordingVpn = -1;
-  private recordingOffset = 0;
-  private recordingRoot = 0;
+  /** What is recorded next: what runs around this address, or, for the survey, whatever runs; null: nothing. */
+  private recording: HotAddress | "survey" | null = null;
   /** Instructions still to be recorded. */
   recordingLeft = 0;
   /** For reports: regions translated, and their instructions. */
@@ -136,15 +115,26 @@ export class CodeCache {
 
   constructor(options: CodeCacheOptions) {
     this.o = options;
+    this.regions = new RegionTable(options);
     options.pool.onDrop = (pfn) => this.drop(pfn);
-    options.pool.onDecode = (pfn) => this.patch(pfn);
+    const { store, bytes, words, layout, pool } = options;
+    if (store === null || options.eager) return;
+    const frame = (vpn: number) => this.translatableFrame(vpn);
+    const { regions } = this;
+    this.kept = new KeptRegions({ bytes, words, ramOffset: layout.ramOffset, pool, regions, store, frame });
+    this.survey = new Survey();
   }
 
   get eager(): boolean {
     return this.o.eager;
   }
   get regionCount(): number {
-    return this.live.size;
+    return this.regions.live.size;
+  }
+
+  /** Instructions run in regions of earlier runs. */
+  get keptInstructions(): number {
+    return this.kept?.harvest() ?? 0;
   }
 
   /** How often a region was entered, and instructions retired in regions that went on to the interpreter. */
@@ -161,11 +151,11 @@ export class CodeCache {
 
   /** Called now and then, when the hart stands behind a jump backwards or through a register. */
   sample(instructionsRun: number): void {
-    if (this.recordingVpn >= 0) return;
+    if (this.recording !== null) return;
     const { words } = this.o;
     if (++this.samples % SAMPLES_PER_LESSON === 0) this.learn();
     if (this.samples % SAMPLES_PER_REVIEW === 0) this.review(instructionsRun);
-    if (this.consider(PC, instructionsRun)) return;
+    if (this.consider(PC, instructionsRun) || this.considerSurvey(instructionsRun)) return;
     // Code that runs from a region into another without a jump backwards is never found by the program counter.
     const exited = words[LAST_EXIT / 4 + 1] !== -1;
     if (exited) this.consider(LAST_EXIT, instructionsRun);
@@ -178,6 +168,7 @@ export class CodeCache {
     const vpn = words[at / 4 + 1] * 2 ** 20 + (words[at / 4] >>> 12);
     const offset = words[at / 4] & 0xfff;
     const pfn = this.executableFrame(vpn);
+    this.kept?.sampled(vpn, pfn);
     const page = pfn < 0 ? 0 : pool.findPage(pfn);
     if (page === 0) return false;
     const slot = page + offset * (SLOT_BYTES / 2);
@@ -193,22 +184,43 @@ export class CodeCache {
     this.counts.set(key, count);
     if (count < HOT || priceOf(this.translatedInstructions) > instructionsRun) return false;
     this.counts.delete(key);
-    this.recordingVpn = vpn;
-    this.recordingOffset = offset;
-    this.recordingRoot = words[ROOT_POINTER / 4];
-    this.recordingLeft = RECORDED_INSTRUCTIONS;
+    this.record({ vpn, offset, root: words[ROOT_POINTER / 4] });
     return true;
+  }
+
+  /** Begins a recording for the survey when it is time for one, unless almost all runs in kept regions. */
+  private considerSurvey(instructionsRun: number): boolean {
+    if (this.survey === null || instructionsRun < this.nextSurvey) return false;
+    this.nextSurvey = instructionsRun + Math.max(SURVEY_INTERVAL, instructionsRun * SURVEY_INTERVAL_SHARE);
+    const before = this.surveyedAt;
+    this.surveyedAt = { instructions: instructionsRun, kept: this.kept!.harvest() };
+    const run = instructionsRun - before.instructions;
+    if (run - (this.surveyedAt.kept - before.kept) < run * LITTLE) return false;
+    if (this.hottest === null && this.survey.instructions >= FIRST_SURVEYS) {
+      this.hottest = this.survey.hottest();
+      if (this.hottest !== null && !this.o.store!.isLearning(this.hottest)) {
+        this.survey = null;
+        return false;
+      }
+    }
+    this.record("survey");
+    return true;
+  }
+
+  private record(recording: HotAddress | "survey"): void {
+    this.recording = recording;
+    this.recordingLeft = RECORDED_INSTRUCTIONS;
   }
 
   /** Whether the hart shall record what it runs next. */
   beginRecording(): boolean {
-    if (this.recordingVpn < 0) return false;
+    if (this.recording === null) return false;
     const { words } = this.o;
     // Another space runs: the addresses would mean something else. The code will be found hot again.
-    if (words[ROOT_POINTER / 4] !== this.recordingRoot) this.recordingVpn = -1;
+    if (this.recording !== "survey" && words[ROOT_POINTER / 4] !== this.recording.root) this.recording = null;
     words[RECORDED / 4] = 0;
     this.recordingStart = words[PC / 4 + 1] * 2 ** 32 + (words[PC / 4] >>> 0);
-    return this.recordingVpn >= 0;
+    return this.recording !== null;
   }
   private recordingStart = 0;
 
@@ -226,10 +238,11 @@ export class CodeCache {
       from = to;
     }
     this.recordingLeft -= instructions;
+    if (this.survey !== null) this.survey.instructions += instructions;
     if (this.recordingLeft > 0 && instructions > 0) return;
-    const vpn = this.recordingVpn;
-    this.recordingVpn = -1;
-    this.translateAt(vpn, this.recordingOffset);
+    const { recording } = this;
+    this.recording = null;
+    if (recording !== "survey") this.translateAt(recording!.vpn, recording!.offset);
   }
 
   /** The straight line of instructions from `from` to the jump at `to` ran once. */
@@ -241,21 +254,32 @@ export class CodeCache {
       const pfn = this.executableFrame(vpn);
       if (pfn < 0) return;
       const visits = this.profile.visitsOf(pfn);
+      const surveyed = this.surveyedPage(vpn, pfn)?.visits;
       const frame = layout.ramOffset + pfn * 4096;
       const last = Math.min(to - vpn * 4096, 4095);
       let offset = at - vpn * 4096;
       while (offset <= last) {
         if (visits[offset >> 1] < 255) visits[offset >> 1]++;
+        if (surveyed !== undefined) surveyed[offset >> 1]++;
         offset += (bytes[frame + offset] & 3) === 3 ? 4 : 2;
       }
       at = vpn * 4096 + offset;
     }
   }
 
+  private surveyedPage(vpn: number, pfn: number): ProfiledPage | null {
+    const { bytes, layout } = this.o;
+    const copy = () => bytes.slice(layout.ramOffset + pfn * 4096, layout.ramOffset + (pfn + 1) * 4096);
+    return this.survey?.pageAt(vpn, pfn, copy) ?? null;
+  }
+
   /** Remembers where the jump went, if it is one through a register; whether that is news. */
   private noteJump(jump: number, to: number): boolean {
-    const pfn = this.executableFrame(Math.floor(jump / 4096));
+    const vpn = Math.floor(jump / 4096);
+    const pfn = this.executableFrame(vpn);
     if (pfn < 0) return false;
+    const surveyed = this.surveyedPage(vpn, pfn);
+    if (surveyed !== null) noteJump(surveyed, jump % 4096, to - jump);
     const half = this.halfword(pfn, jump % 4096);
     // jalr, c.jr, c.jalr
     if ((half & 0x7f) !== 0x67 && (half & 0xe07f) !== 0x8002) return false;
@@ -269,11 +293,11 @@ export class CodeCache {
     const fresh = (count - this.misses) | 0;
     this.misses = count;
     if (fresh < MISSES) return;
-    const again = new Map<CachedRegion, number>();
+    const again = new Map<InstalledRegion, number>();
     for (let i = 0; i < MISSES; i++) {
       const at = (MISS_RING + i * MISS_BYTES) / 4;
-      const region = this.regionAt[words[at]];
-      if (!region) continue;
+      const region = this.regions.at(words[at]);
+      if (region === null) continue;
       const base = this.wide(4 * at + 24);
       const news = this.noteJump(base + this.wide(4 * at + 8), this.wide(4 * at + 16));
       region.misses += fresh / MISSES;
@@ -281,35 +305,32 @@ export class CodeCache {
       if (news && region.misses > MANY_MISSES * 2 ** attempts) again.set(region, base / 4096);
     }
     for (const [region, baseVpn] of again) {
-      this.remove(region);
+      // Why code was made part of a kept region is not known here.
+      if (region.kind === "kept") continue;
+      this.regions.remove(region);
       this.translateAt(baseVpn, region.rootOffset, region.kind);
     }
   }
 
   /** Optimises the regions that have run enough to be worth it, those that ran most first, as far as the current space maps them. */
   private review(instructionsRun: number): void {
-    const { words } = this.o;
-    const worth = (region: CachedRegion) => {
-      let work = 0;
-      for (const { record } of region.entries) work += words[REGION_WORK / 4 + record] >>> 0;
-      return work / region.instructionCount;
-    };
-    const worthwhile = [...this.live]
-      .filter((region) => region.kind !== "optimised")
-      .map((region) => ({ region, worth: worth(region) }))
+    const { live } = this.regions;
+    const worthwhile = [...live]
+      .filter((region) => region.kind === "baseline")
+      .map((region) => ({ region, worth: this.regions.workOf(region) / region.instructionCount }))
       .filter(({ worth }) => worth >= OPTIMISING_PRICE)
       .sort((a, b) => b.worth - a.worth);
     for (const { region } of worthwhile) {
       if (this.optimisedInstructions * OPTIMISING_RATE > instructionsRun) return;
       // Making room for another one may have removed it.
-      if (!this.live.has(region) || !this.isMapped(region)) continue;
-      this.remove(region);
+      if (!live.has(region) || !this.isMapped(region)) continue;
+      this.regions.remove(region);
       this.translateAt(region.baseVpn, region.rootOffset, "optimised");
     }
   }
 
   /** Whether the current space has the region where it was last translated. */
-  private isMapped({ baseVpn, rootOffset, root }: CachedRegion): boolean {
+  private isMapped({ baseVpn, rootOffset, root }: InstalledRegion): boolean {
     return this.executableFrame(baseVpn + Math.floor(rootOffset / 4096)) === Math.floor(root / 4096);
   }
 
@@ -328,155 +349,51 @@ export class CodeCache {
       // An optimised region has in it what it calls; a baseline region ends where another can be entered.
       belongsElsewhere: (pfn: number, at: number) =>
         kind === "optimised" || eager
-          ? at + pfn * 4096 !== ownRoot && this.roots.has(at + pfn * 4096)
-          : (this.entriesOf.get(pfn)?.some((entry) => entry.offset === at) ?? false),
+          ? at + pfn * 4096 !== ownRoot && this.regions.isRoot(pfn, at)
+          : this.regions.isEntry(pfn, at),
       isHot: (pfn: number, at: number) => eager || profile.isHot(pfn, at),
       halfword: (pfn: number, at: number) => this.halfword(pfn, at),
       distances: (pfn: number, at: number) => profile.distances(pfn, at),
     };
     const graph = findCode(source, rootOffset);
     if (graph.instructionCount < LEAST_INSTRUCTIONS) return;
-    if (this.indices.free === 0) this.makeRoom(0);
-    const index = this.indices.take();
     const region = translate(graph, rootOffset, {
-      index,
       memoryPages: layout.memoryPages,
       isExported: (name) => name in this.o.imports,
     });
-    if (region.entries.length === 0) {
-      this.indices.giveBack(index);
-      return;
-    }
-    if (this.records.free < region.entries.length) this.makeRoom(region.entries.length);
-    const instance = new WebAssembly.Instance(this.o.compileModule(region.bytes, kind), { env: this.o.imports });
+    if (region.entries.length === 0) return;
     this.translated++;
     this.translatedInstructions += graph.instructionCount;
     if (kind === "optimised") this.optimisedInstructions += graph.instructionCount;
-    this.install(index, instance.exports.region, graph, region.entries, { baseVpn: vpn, rootOffset, kind });
+    this.attempts.set(ownRoot, (this.attempts.get(ownRoot) ?? 0) + 1);
+    const { instructionCount } = graph;
+    const origin = { rootOffset, entryOffsets: region.entries, instructionCount, kind, baseVpn: vpn };
+    this.regions.install(this.o.compileModule(region.bytes, kind), origin, graph.frames);
   }
 
-  private install(
-    index: number,
-    region: unknown,
-    { frames, instructionCount }: CodeGraph,
-    offsets: readonly number[],
-    origin: Pick<CachedRegion, "baseVpn" | "rootOffset" | "kind">,
-  ): void {
-    const { rootOffset } = origin;
-    // Doubles the table when it is full.
-    if (index >= this.o.table.length) this.o.table.grow(index);
-    this.o.table.set(index, region);
-    const rootPage = Math.floor(rootOffset / 4096);
-    const root = frames.get(rootPage)! * 4096 + (rootOffset - rootPage * 4096);
-    this.attempts.set(root, (this.attempts.get(root) ?? 0) + 1);
-    const cached: CachedRegion = {
-      index,
-      pageOf: new Map([...frames].map(([page, pfn]) => [pfn, page])),
-      entries: [],
-      root,
-      misses: 0,
-      instructionCount,
-      ...origin,
-    };
-    this.regionAt[index] = cached;
-    this.live.add(cached);
-    this.roots.add(root);
-    for (const offset of offsets) {
-      const page = Math.floor(offset / 4096);
-      this.addEntry(cached, frames.get(page)!, offset - page * 4096, page, offset === rootOffset);
-    }
-    for (const pfn of cached.pageOf.keys()) {
-      const set = this.regionsOf.get(pfn) ?? new Set();
-      set.add(cached);
-      this.regionsOf.set(pfn, set);
-      this.patch(pfn);
-    }
+  /** The frame was given a decode page; it is mapped at this page number. */
+  pageDecoded(vpn: number, pfn: number): void {
+    this.kept?.pageDecoded(vpn, pfn);
   }
 
-  /** Makes the record of an entry, unless another region begins there already and this one was made for another place. */
-  private addEntry(region: CachedRegion, pfn: number, offset: number, page: number, isRoot: boolean): void {
-    const list = this.entriesOf.get(pfn) ?? [];
-    if (!isRoot && list.some((entry) => entry.offset === offset)) return;
-    const record = this.records.take();
-    const at = (REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2;
-    this.o.words[at] = region.index;
-    this.o.words[REGION_WORK / 4 + record] = 0;
-    const fromBase = page * 4096 + offset;
-    this.o.words[at + 2] = fromBase | 0;
-    this.o.words[at + 3] = Math.floor(fromBase / 2 ** 32);
-    const entry: Entry = { pfn, offset, record };
-    region.entries.push(entry);
-    list.push(entry);
-    this.entriesOf.set(pfn, list);
-  }
-
-  /** Puts the region handler into the decoded slots at which regions begin. */
-  private patch(pfn: number): void {
-    const entries = this.entriesOf.get(pfn);
-    if (entries === undefined) return;
-    const { bytes, words, pool } = this.o;
-    const page = pool.findPage(pfn);
-    if (page === 0) return;
-    for (const { offset, record } of entries) {
-      const slot = page + offset * (SLOT_BYTES / 2);
-      const handler = pool.handlerAt(slot);
-      if (handler === HANDLER_UNDECODED || handler === HANDLER_REGION) continue;
-      if (handler === HANDLER_STOP) continue;
-      if (handler === HANDLER_STRADDLE || handler === HANDLER_PAGE_END || handler === HANDLER_ILLEGAL) continue;
-      words[((REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2) + 1] = handler;
-      pool.setHandler(slot, HANDLER_REGION);
-      bytes[page + REGION_INDEX + offset] = record;
-      bytes[page + REGION_INDEX + offset + 1] = record >> 8;
-    }
+  /** At the end of a run: hands the store what later runs should have translations of, if that is worth it. */
+  finish(instructionsRun: number): void {
+    const { store, imports } = this.o;
+    if (this.survey === null || this.hottest === null) return;
+    const interpreted = instructionsRun - this.keptInstructions;
+    if (interpreted < WORTH_LEARNING || interpreted < instructionsRun * LITTLE) return;
+    const { pages, layouts, instructions } = this.survey;
+    const scale = instructionsRun / instructions;
+    store!.learn({ pages, layouts, scale, imports: Object.keys(imports) }, this.hottest);
   }
 
   /** Drops every region that was made from this frame, and what is known of it. */
-  drop(pfn: number): void {
+  private drop(pfn: number): void {
     this.profile.forget(pfn);
-    for (const region of [...(this.regionsOf.get(pfn) ?? [])]) {
-      this.attempts.delete(region.root);
-      this.remove(region);
-    }
-  }
-
-  private remove(region: CachedRegion): void {
-    const { bytes, words, pool, table } = this.o;
-    for (const entry of region.entries) {
-      const { pfn, offset, record } = entry;
-      const page = pool.findPage(pfn);
-      const slot = page + offset * (SLOT_BYTES / 2);
-      const index = page + REGION_INDEX + offset;
-      if (
-        page !== 0 &&
-        pool.handlerAt(slot) === HANDLER_REGION &&
-        (bytes[index] | (bytes[index + 1] << 8)) === record
-      ) {
-        pool.setHandler(slot, words[((REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2) + 1]);
-      }
-      const list = this.entriesOf.get(pfn)!.filter((other) => other !== entry);
-      if (list.length > 0) this.entriesOf.set(pfn, list);
-      else this.entriesOf.delete(pfn);
-      this.records.giveBack(record);
-    }
-    for (const pfn of region.pageOf.keys()) {
-      const set = this.regionsOf.get(pfn)!;
-      set.delete(region);
-      if (set.size === 0) this.regionsOf.delete(pfn);
-    }
-    table.set(region.index, null);
-    this.regionAt[region.index] = null;
-    this.indices.giveBack(region.index);
-    this.live.delete(region);
-    this.roots.delete(region.root);
-  }
-
-  /** Removes the oldest quarter, and more until there are records enough. */
-  private makeRoom(records: number): void {
-    let most = Math.ceil(this.live.size / 4);
-    for (const region of this.live) {
-      if (most-- <= 0 && this.records.free >= records) return;
-      this.remove(region);
-    }
+    this.survey?.forget(pfn);
+    this.kept?.forget(pfn);
+    for (const { root } of this.regions.of(pfn)) this.attempts.delete(root);
+    this.regions.drop(pfn);
   }
 
   /** The same, but -1 also for a frame with an instruction at which the hart is to stop. */

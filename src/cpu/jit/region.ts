@@ -3,6 +3,9 @@
 //
 //   region(fuel i32, entry i64, base i64) -> i32     entry: byte offset of the instruction to begin with, one of `entries`
 //   answers an exit reason or REGION_CONTINUE; PC, FUEL_LEFT and the registers are in memory then.
+//
+// What differs from one place of the code to another is in globals that the module exports: `index`, the region's number in the
+// ring of misses, and frameGlobal(page), the frame that a page must be mapped to. So one module serves many runs.
 import { EXIT_FUEL } from "../exits.ts";
 import { FloatHelpers, SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS } from "../isa/float-helpers.ts";
 import { FLOAT_OPERATIONS } from "../isa/float-operations.ts";
@@ -30,6 +33,11 @@ import { type Leaves, REGION_CONTINUE, TranslatorEmitter } from "./translator-em
 /** In the place of a jump's offset: there is no jump. */
 const FALLING = Number.NEGATIVE_INFINITY;
 
+/** Name of the global with the frame of the page at this number from the base page; -1: the page is not known yet. */
+export function frameGlobal(page: number): string {
+  return `frame ${page}`;
+}
+
 export interface Region {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Offsets from the base page at which the region can be entered. */
@@ -43,8 +51,6 @@ export const REGION_RESULTS = [I32] as const;
 const FEW_TARGETS = 4;
 
 export interface TranslateOptions {
-  /** Names the region in the ring of misses. */
-  readonly index: number;
   readonly memoryPages: number;
   /** Whether the interpreter exports a function of this name (some floating-point operations are inline only). */
   readonly isExported: (name: string) => boolean;
@@ -66,9 +72,11 @@ export function translate(graph: CodeGraph, entry: number, options: TranslateOpt
   const slow = names.size > 0 ? m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS) : 0;
   const floats = new FloatHelpers(m, { fcsr: FCSR, slow });
   floats.importFrom("env", called);
+  const index = m.global("index", 0);
+  const frames = new Map([...graph.frames.keys()].map((page) => [page, m.global(frameGlobal(page), -1)]));
   const f = m.function(REGION_PARAMS, REGION_RESULTS);
   m.export("region", f);
-  const builder = new RegionBuilder(f, graph, entry, options.index, shared, floats);
+  const builder = new RegionBuilder(f, graph, entry, { index, frames }, shared, floats);
   builder.emit();
   return { bytes: m.encode(), entries: builder.entries() };
 }
@@ -80,6 +88,12 @@ function floatNames(graph: CodeGraph): Set<string> {
     for (const { row } of block.instructions) if (known.has(row!.name)) names.add(row!.name);
   }
   return names;
+}
+
+/** Numbers of the module's globals; frames: by page. */
+interface RegionGlobals {
+  readonly index: number;
+  readonly frames: ReadonlyMap<number, number>;
 }
 
 class RegionBuilder {
@@ -98,20 +112,20 @@ class RegionBuilder {
   private readonly target: number;
   /** i64 local: offset of the indirect jump that leads to the dispatcher. */
   private readonly jump: number;
-  private readonly index: number;
+  private readonly globals: RegionGlobals;
   private node = 0;
 
   constructor(
     f: FunctionBuilder,
     graph: CodeGraph,
     entry: number,
-    index: number,
+    globals: RegionGlobals,
     shared: TranslatorEmitter["shared"],
     floats: FloatHelpers,
   ) {
     this.f = f;
     this.graph = graph;
-    this.index = index;
+    this.globals = globals;
     this.e = new TranslatorEmitter(f, shared, floats, {
       branch: (condition) => this.branch(condition),
       jump: () => this.finish(),
@@ -336,7 +350,7 @@ class RegionBuilder {
         .op("i64_ne");
       f.get(e.t)
         .mem("i32_load", TLB_FETCH - TLB_READ + 12)
-        .i32(graph.frames.get(page)!)
+        .globalGet(this.globals.frames.get(page)!)
         .op("i32_ne", "i32_or");
       f.if_(VOID, () => e.leave(REGION_CONTINUE, block.start, pending), undefined, false);
     }
@@ -375,7 +389,7 @@ class RegionBuilder {
       .i32(MISS_BYTES)
       .op("i32_mul")
       .tee(e.t);
-    f.i32(this.index).mem("i32_store", MISS_RING);
+    f.globalGet(this.globals.index).mem("i32_store", MISS_RING);
     const values = [this.jump, e.npc, e.base];
     values.forEach((local, i) => {
       f.get(e.t)

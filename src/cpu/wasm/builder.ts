@@ -121,6 +121,11 @@ export class FunctionBuilder {
     return this;
   }
 
+  globalGet(global: number): this {
+    this.code.byte(0x23);
+    this.code.u32(global);
+    return this;
+  }
   tee(local: number): this {
     this.code.byte(0x22);
     this.code.u32(local);
@@ -301,13 +306,16 @@ export class FunctionBuilder {
   }
 }
 
+const EXPORTED_FUNCTION = 0;
+const EXPORTED_GLOBAL = 3;
+
 export class ModuleBuilder {
   private readonly types: string[] = [];
   private readonly typeRows: { params: readonly ValueType[]; results: readonly ValueType[] }[] = [];
   private readonly imports: { module: string; name: string; type: number }[] = [];
   private readonly functions: FunctionBuilder[] = [];
-  private readonly globals: { type: ValueType; mutable: boolean }[] = [];
-  private readonly exports: { name: string; index: number }[] = [];
+  private readonly globals: number[] = [];
+  private readonly exports: { name: string; kind: number; index: number }[] = [];
   private table: { module: string; name: string; minimum: number } | null = null;
   private memory: { module: string; name: string; minimum: number; maximum: number } | null = null;
 
@@ -332,10 +340,10 @@ export class ModuleBuilder {
     return this.type(params, results);
   }
 
-  /** An i32/i64 global starting at 0. */
-  global(type: ValueType): number {
-    this.globals.push({ type, mutable: true });
-    return this.globals.length - 1;
+  /** A mutable i32 global that begins with this value; who makes the instance can set it by its name. */
+  global(name: string, value: number): number {
+    this.exports.push({ name, kind: EXPORTED_GLOBAL, index: this.globals.length });
+    return this.globals.push(value) - 1;
   }
 
   function(params: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
@@ -349,11 +357,11 @@ export class ModuleBuilder {
   }
 
   export(name: string, builder: FunctionBuilder): void {
-    this.exports.push({ name, index: builder.index });
+    this.exportIndex(name, builder.index);
   }
 
   exportIndex(name: string, functionIndex: number): void {
-    this.exports.push({ name, index: functionIndex });
+    this.exports.push({ name, kind: EXPORTED_FUNCTION, index: functionIndex });
   }
 
   encode(): Uint8Array<ArrayBuffer> {
@@ -367,19 +375,19 @@ export class ModuleBuilder {
     });
     this.section(out, 6, (s) => {
       s.u32(this.globals.length);
-      for (const { type, mutable } of this.globals) {
-        s.byte(type);
-        s.byte(mutable ? 1 : 0);
-        s.byte(type === I32 ? 0x41 : 0x42);
-        s.byte(0);
+      for (const value of this.globals) {
+        s.byte(I32);
+        s.byte(1);
+        s.byte(0x41);
+        s.s32(value);
         s.byte(0x0b);
       }
     });
     this.section(out, 7, (s) => {
       s.u32(this.exports.length);
-      for (const { name, index } of this.exports) {
+      for (const { name, kind, index } of this.exports) {
         s.name(name);
-        s.byte(0);
+        s.byte(kind);
         s.u32(index);
       }
     });

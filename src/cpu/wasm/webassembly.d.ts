@@ -11,6 +11,10 @@ declare namespace WebAssembly {
     constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
     readonly exports: Record<string, unknown>;
   }
+  /** Of type i32. */
+  class Global {
+    value: number;
+  }
   class Table {
     constructor(descriptor: { element: "anyfunc"; initial: number; maximum?: number });
     get(index: number): unknown;

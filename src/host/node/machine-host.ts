@@ -7,6 +7,7 @@ import { LinuxError } from "../../kernel/linux-error.ts";
 import type { HostFiles } from "../../kernel/vfs/host-files.ts";
 import { HostError, type MachineHost } from "../../machine/host.ts";
 import { hostClock, Sleeper } from "../host-time.ts";
+import { codeStore } from "./code-store.ts";
 import { compileForV8 } from "./compile-module.ts";
 import { NodeFiles } from "./files.ts";
 import { keptInterpreter } from "./kept-interpreter.ts";
@@ -20,6 +21,7 @@ export class NodeHost implements MachineHost {
   readonly clock = hostClock;
   readonly compileModule = compileForV8;
   readonly keptInterpreter = keptInterpreter;
+  readonly codeStore = codeStore;
   private readonly sleeper = new Sleeper(() => setImmediate());
 
   entropy(bytes: Uint8Array): void {

@@ -46,14 +46,22 @@ export function compileOptimised(bytes: Uint8Array<ArrayBuffer>): CompiledModule
   return compileAtOnce(bytes, "optimised", ["--no-liftoff"], ["--liftoff", "--wasm-dynamic-tiering"]);
 }
 
+type Serialize = (module: CompiledModule) => ArrayBuffer;
+type Deserialize = (code: ArrayBuffer, bytes: Uint8Array) => CompiledModule | undefined;
+/** Made when first needed. */
+let serialize: Serialize | null | undefined;
+let deserialize: Deserialize | null | undefined;
+
 /** The machine code of a module that compileOptimised() made (V8 aborts the process over any other), or null. */
 export function machineCodeOf(module: CompiledModule): ArrayBuffer | null {
-  const serialize = internal<(module: CompiledModule) => ArrayBuffer>("module", "SerializeWasmModule(module)");
+  if (serialize === undefined) serialize = internal<Serialize>("module", "SerializeWasmModule(module)");
   return serialize?.(module) ?? null;
 }
 
 /** The module of these bytes with its machine code; null if that was made by another V8, with other flags, or for another processor. */
 export function moduleOf(code: ArrayBuffer, bytes: Uint8Array<ArrayBuffer>): CompiledModule | null {
-  type Deserialize = (code: ArrayBuffer, bytes: Uint8Array) => CompiledModule | undefined;
-  return internal<Deserialize>("code, bytes", "DeserializeWasmModule(code, bytes)")?.(code, bytes) ?? null;
+  if (deserialize === undefined) {
+    deserialize = internal<Deserialize>("code, bytes", "DeserializeWasmModule(code, bytes)");
+  }
+  return deserialize?.(code, bytes) ?? null;
 }

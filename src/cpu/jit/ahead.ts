@@ -1,0 +1,246 @@
+// Translates what an earlier run was seen to execute (survey.ts), for the runs to come: chooses the instructions at which
+// regions begin so that control is in regions as much as possible, and says of what each region was made.
+import { type Block, type CodeGraph, findCode } from "./blocks.ts";
+import type { KeptPage, KeptRegion } from "./kept-regions.ts";
+import { translate } from "./region.ts";
+import { type CodeProfile, hashOf, type ProfiledPage } from "./survey.ts";
+
+/** Translated instructions of one plan. */
+const MOST_INSTRUCTIONS = 60_000;
+/** A place is looked at if it is the goal of this share of all jumps. */
+const WORTH_LOOKING = 5e-5;
+/** Instructions that must have been run in a region for each of its own: loading it must not cost more than it saves. */
+const WORTH_LOADING = 2500;
+/** Times an instruction must have been run to be part of a region. */
+const WORTH_TRANSLATING = 200;
+/** Jumps forwards mostly lie within what another jump leads to. */
+const FORWARD_WEIGHT = 1 / 8;
+/** A loop with this share of all jumps is entered in its middle, too: the hart stops now and then, and goes on there. */
+const LONG_LOOP = 0.02;
+/** Pages farther away are another mapping, which the next run can have elsewhere. */
+const MOST_DISTANCE_PAGES = 4096;
+/** What runs in a region that is entered, at least. */
+const INSTRUCTIONS_PER_VISIT = 20;
+const LEAST_INSTRUCTIONS = 3;
+
+export interface TranslatedRegion extends Omit<KeptRegion, "module"> {
+  /** pageHash() of the page of the root. */
+  readonly rootHash: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** A taken jump: places are page index * 4096 + offset. */
+interface Edge {
+  readonly to: number;
+  /** Times it was taken, and what that says of its goal as the beginning of a region. */
+  readonly count: number;
+  readonly weight: number;
+  /** Whether one region has the jump and its goal, which needs no region of its own for it. */
+  isInside: boolean;
+}
+
+/** The regions of a profile, those first that most jumps lead to, for linear memory of so many pages. */
+export function* translateAhead(profile: CodeProfile, memoryPages: number): Generator<TranslatedRegion> {
+  const imports = new Set(profile.imports);
+  const plan = new Plan(profile);
+  let instructions = 0;
+  while (instructions < MOST_INSTRUCTIONS) {
+    const next = plan.next();
+    if (next === null) return;
+    const { graph, root } = next;
+    const { entries, bytes } = translate(graph, root % 4096, { memoryPages, isExported: (name) => imports.has(name) });
+    plan.account(graph, root, entries);
+    if (entries.length === 0) continue;
+    instructions += graph.instructionCount;
+    yield {
+      rootOffset: root % 4096,
+      entryOffsets: entries,
+      instructionCount: graph.instructionCount,
+      pages: pagesOf(graph, profile.pages),
+      rootHash: hashOf(profile.pages[Math.floor(root / 4096)]),
+      bytes,
+    };
+  }
+}
+
+class Plan {
+  private readonly pages: readonly ProfiledPage[];
+  /** By page: a layout that has it, and its page number there. */
+  private readonly homes: ({ readonly layout: ReadonlyMap<number, number>; readonly vpn: number } | undefined)[] = [];
+  /** By the place of the jump. */
+  private readonly edges = new Map<number, Edge[]>();
+  /** How much leads to a place from outside of the regions that there are. */
+  private readonly weights = new Map<number, number>();
+  /** Where regions can be entered. */
+  private readonly entries = new Set<number>();
+  /** Places that were looked at. */
+  private readonly visited = new Set<number>();
+  /** The instructions that are in regions. */
+  private readonly translated = new Set<number>();
+  private readonly least: number;
+  /** Where long loops begin. */
+  private readonly longLoops = new Set<number>();
+  private readonly scale: number;
+
+  constructor({ pages, layouts, scale }: CodeProfile) {
+    this.scale = scale;
+    this.pages = pages;
+    for (const layout of [...layouts].sort((a, b) => b.size - a.size)) {
+      for (const [vpn, page] of layout) this.homes[page] ??= { layout, vpn };
+    }
+    let total = 0;
+    pages.forEach(({ jumps }, page) => {
+      for (const [offset, distances] of jumps) {
+        const edges: Edge[] = [];
+        for (const [distance, count] of distances) {
+          const to = this.goal(page, offset + distance);
+          total += count;
+          if (to < 0) continue;
+          const isForward = distances.size === 1 && distance > 0 && distance < 4096;
+          const weight = count * (isForward ? FORWARD_WEIGHT : 1);
+          edges.push({ to, count, weight, isInside: false });
+          this.add(to, weight);
+        }
+        this.edges.set(page * 4096 + offset, edges);
+      }
+    });
+    this.least = total * WORTH_LOOKING;
+    for (const [from, edges] of this.edges) {
+      for (const { to, count } of edges) if (to < from && count > total * LONG_LOOP) this.longLoops.add(to);
+    }
+  }
+
+  /** The place that is so far from the beginning of the page, or -1. */
+  private goal(page: number, offset: number): number {
+    const distance = Math.floor(offset / 4096);
+    const home = this.homes[page];
+    const goal = distance === 0 ? page : home?.layout.get(home.vpn + distance);
+    return goal === undefined ? -1 : goal * 4096 + offset - distance * 4096;
+  }
+
+  private add(place: number, weight: number): void {
+    if (this.entries.has(place) || this.visited.has(place)) return;
+    this.weights.set(place, (this.weights.get(place) ?? 0) + weight);
+  }
+
+  /** The code that should be a region next, and the place where that begins; null: there is no more that is worth it. */
+  next(): { graph: CodeGraph; root: number } | null {
+    for (;;) {
+      let root = -1;
+      let most = this.least;
+      for (const [place, weight] of this.weights) {
+        if (weight > most) {
+          root = place;
+          most = weight;
+        }
+      }
+      if (root < 0) return null;
+      this.weights.delete(root);
+      this.visited.add(root);
+      const graph = this.codeFrom(root);
+      if (graph.instructionCount < LEAST_INSTRUCTIONS) continue;
+      const work = Math.max(this.newWork(graph), most * INSTRUCTIONS_PER_VISIT);
+      if (work * this.scale >= WORTH_LOADING * graph.instructionCount) return { graph, root };
+    }
+  }
+
+  /** Instructions that were seen to run of those that no other region has. */
+  private newWork({ blocks, frames }: CodeGraph): number {
+    let work = 0;
+    for (const { instructions } of blocks.values()) {
+      for (const { at } of instructions) {
+        const page = Math.floor(at / 4096);
+        const index = frames.get(page)!;
+        if (this.translated.has(index * 4096 + at - page * 4096)) continue;
+        work += this.pages[index].visits[(at - page * 4096) >> 1];
+      }
+    }
+    return work;
+  }
+
+  /** What belongs to a region that begins there; its frames are page indices. */
+  private codeFrom(root: number): CodeGraph {
+    const rootPage = Math.floor(root / 4096);
+    const home = this.homes[rootPage];
+    const source = {
+      frame: (page: number) =>
+        page === 0 ? rootPage : Math.abs(page) > MOST_DISTANCE_PAGES ? -1 : (home?.layout.get(home.vpn + page) ?? -1),
+      isHot: (page: number, offset: number) => this.pages[page].visits[offset >> 1] * this.scale >= WORTH_TRANSLATING,
+      belongsElsewhere: (page: number, offset: number) => {
+        return this.entries.has(page * 4096 + offset);
+      },
+      halfword: (page: number, offset: number) =>
+        this.pages[page].bytes[offset] | (this.pages[page].bytes[offset + 1] << 8),
+      distances: (page: number, offset: number) => [...(this.pages[page].jumps.get(offset)?.keys() ?? [])],
+    };
+    return findCode(source, root % 4096);
+  }
+
+  /**
+   * The code is a region now, with these entries (offsets from the root's page). Jumps within it lead nowhere else any more; where it
+   * is left, another one could begin.
+   */
+  account(graph: CodeGraph, root: number, entries: readonly number[]): void {
+    const place = (at: number) => {
+      const page = Math.floor(at / 4096);
+      return (graph.frames.get(page) ?? -1) * 4096 + at - page * 4096;
+    };
+    const starts = new Set<number>();
+    for (const { start, instructions } of graph.blocks.values()) if (instructions.length > 0) starts.add(place(start));
+    const enterable = new Set(entries.map(place));
+    for (const at of enterable) {
+      this.entries.add(at);
+      this.weights.delete(at);
+    }
+    for (const block of graph.blocks.values()) {
+      for (const { at } of block.instructions) {
+        this.translated.add(place(at));
+        this.settle(place(at), block, starts, enterable);
+      }
+      if (block.end.kind !== "leave") continue;
+      const goal = this.goal(Math.floor(root / 4096), block.end.at);
+      if (goal < 0) continue;
+      // No jump need lead there.
+      const visits = this.pages[Math.floor(goal / 4096)].visits[(goal % 4096) >> 1];
+      this.add(goal, Math.max(0, visits - (this.weights.get(goal) ?? 0)));
+    }
+  }
+
+  private settle(from: number, block: Block, starts: ReadonlySet<number>, enterable: ReadonlySet<number>): void {
+    for (const edge of this.edges.get(from) ?? []) {
+      if (edge.isInside || this.longLoops.has(edge.to)) continue;
+      if (!(block.end.kind === "indirect" ? enterable : starts).has(edge.to)) continue;
+      edge.isInside = true;
+      const weight = this.weights.get(edge.to);
+      if (weight !== undefined) this.weights.set(edge.to, weight - edge.weight);
+    }
+  }
+}
+
+/** The pages that the region has instructions in, with their bytes. */
+function pagesOf({ blocks, frames }: CodeGraph, pages: readonly ProfiledPage[]): KeptPage[] {
+  const isPart = new Map([...frames.keys()].map((page) => [page, new Uint8Array(4096)]));
+  for (const { instructions } of blocks.values()) {
+    for (const { at, lengthBytes } of instructions) {
+      for (let i = at; i < at + lengthBytes; i++) {
+        const page = Math.floor(i / 4096);
+        isPart.get(page)![i - page * 4096] = 1;
+      }
+    }
+  }
+  return [...frames].map(([page, index]) => {
+    const flags = isPart.get(page)!;
+    const spans: number[] = [];
+    for (let offset = flags.indexOf(1); offset >= 0; ) {
+      const end = flags.indexOf(0, offset);
+      spans.push(offset, (end < 0 ? 4096 : end) - offset);
+      offset = end < 0 ? -1 : flags.indexOf(1, end);
+    }
+    return {
+      page,
+      hash: hashOf(pages[index]),
+      spans,
+      bytes: pages[index].bytes.filter((_, offset) => flags[offset] === 1),
+    };
+  });
+}

@@ -1,0 +1,181 @@
+// Translations of an earlier run: what was learned from one run is used by the next, which computes and counts the same; code
+// that is not what was translated is left alone.
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { encode } from "../../../test/fuzz/riscv-assembler.ts";
+import { PTE_A, PTE_R, PTE_X } from "../../arch/sv39.ts";
+import { EXIT_FUEL } from "../exits.ts";
+import { makeLayout } from "../layout.ts";
+import { BareMachine } from "../test-support/bare-machine.ts";
+import { translateAhead } from "./ahead.ts";
+import type { CodeStore, KeptRegion } from "./kept-regions.ts";
+import type { CodeProfile } from "./survey.ts";
+
+const KERNELS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+function program(number: number): Uint8Array {
+  return readFileSync(new URL(`../test-support/programs/prebuilt/kernel${number}.elf`, import.meta.url));
+}
+
+/** A store in memory; `finds` says whether it has regions for a page. */
+class MemoryStore implements CodeStore {
+  profile: CodeProfile | null = null;
+  regions = new Map<number, KeptRegion[]>();
+  private readonly memoryPages: number;
+  private readonly finds: (hash: number) => number;
+
+  constructor(memoryPages: number, finds = (hash: number) => hash) {
+    this.memoryPages = memoryPages;
+    this.finds = finds;
+  }
+  isLearning(): boolean {
+    return true;
+  }
+  has(hash: number): boolean {
+    return this.regions.has(this.finds(hash));
+  }
+  regionsIn(hash: number): readonly KeptRegion[] {
+    return this.regions.get(this.finds(hash)) ?? [];
+  }
+  learn(profile: CodeProfile): void {
+    this.profile = profile;
+    for (const region of translateAhead(profile, this.memoryPages)) {
+      const list = this.regions.get(region.rootHash) ?? [];
+      list.push({ ...region, module: () => new WebAssembly.Module(region.bytes) });
+      this.regions.set(region.rootHash, list);
+    }
+  }
+}
+
+interface Ended {
+  readonly output: string;
+  readonly instructions: number;
+  /** Instructions run in regions of earlier runs. */
+  readonly kept: number;
+}
+
+function run(elf: Uint8Array, store: CodeStore | null, between?: (machine: BareMachine) => void): Ended {
+  const machine = new BareMachine(16 << 20, { codeStore: () => store });
+  machine.load(elf);
+  machine.slice = 1_000_000;
+  if (between) machine.betweenSlices = () => between(machine);
+  expect(machine.run()).toBe(0);
+  machine.hart.finish();
+  const { hart, output } = machine;
+  return {
+    output: Buffer.from(output).toString(),
+    instructions: hart.instructions,
+    kept: hart.codeCache!.keptInstructions,
+  };
+}
+
+function learned(elf: Uint8Array, finds?: (hash: number) => number): { store: MemoryStore; first: Ended } {
+  let store!: MemoryStore;
+  const machine = new BareMachine(16 << 20, {
+    codeStore: (memoryPages) => {
+      store = new MemoryStore(memoryPages, finds);
+      return null;
+    },
+  });
+  expect(machine.hart.codeCache).not.toBeNull();
+  const first = run(elf, store);
+  return { store, first };
+}
+
+describe("regions of an earlier run", () => {
+  it.each(KERNELS)("are used for kernel %i, which prints and counts the same", (number) => {
+    const { store, first } = learned(program(number));
+    expect(store.regions.size).toBeGreaterThan(0);
+    const second = run(program(number), store);
+    expect(second.output).toBe(first.output);
+    expect(second.instructions).toBe(first.instructions);
+    expect(first.kept).toBe(0);
+    expect(second.kept).toBeGreaterThan(0.9 * second.instructions);
+  });
+
+  it("say of what bytes they were made", () => {
+    const { store } = learned(program(7));
+    for (const [hash, regions] of store.regions) {
+      for (const { pages, rootOffset, entryOffsets } of regions) {
+        expect(entryOffsets).toContain(rootOffset);
+        expect(pages.find(({ page }) => page === Math.floor(rootOffset / 4096))!.hash).toBe(hash);
+        for (const { spans, bytes } of pages) {
+          expect(spans.reduce((sum, n, i) => sum + (i % 2) * n, 0)).toBe(bytes.length);
+        }
+      }
+    }
+  });
+
+  it("are left alone when an instruction differs", () => {
+    // Every page is said to be the one that was learned.
+    let only = 0;
+    const { store } = learned(program(2), () => only);
+    only = [...store.regions.keys()][0];
+    const [{ pages, rootOffset }] = store.regions.get(only)!;
+    const { spans } = pages.find(({ page }) => page === Math.floor(rootOffset / 4096))!;
+    // The program loads at the beginning of a page, so offsets in the page are offsets in the file.
+    const changed = program(2);
+    const at = spans[0];
+    expect(Buffer.from(changed.subarray(at, at + spans[1]))).toEqual(Buffer.from(pages[0].bytes.subarray(0, spans[1])));
+    const last = at + spans[1] - 1;
+    changed[last] ^= 0x10;
+    const machine = new BareMachine(16 << 20, { codeStore: () => store });
+    machine.load(changed);
+    machine.slice = 3_000_000;
+    machine.betweenSlices = () => {
+      throw new Error("enough");
+    };
+    try {
+      machine.run();
+    } catch {
+      // What it does now is its business.
+    }
+    expect(machine.hart.instructions).toBeGreaterThan(1_000_000);
+    expect(machine.hart.codeCache!.keptInstructions).toBe(0);
+  });
+
+  it("do not run code that was changed before it was first executed in this run", () => {
+    const [A, B] = [0x10000, 0x11000];
+    const ROUNDS = [4 << 20, 2 << 20];
+    const words = ROUNDS.flatMap((rounds, i) => {
+      const body = i === 0 ? encode("addi", { rd: 6, rs1: 6, imm: 1 }) : encode("jal", { rd: 1, imm: B - A - 4 * 5 });
+      const count = encode("addi", { rd: 5, rs1: 5, imm: -1 });
+      return [encode("lui", { rd: 5, imm: rounds >> 12 }), body, count, encode("bne", { rs1: 5, rs2: 0, imm: -8 })];
+    });
+    const increment = (by: number) => [
+      encode("addi", { rd: 7, rs1: 7, imm: by }),
+      encode("jalr", { rd: 0, rs1: 1, imm: 0 }),
+    ];
+    const put = (machine: BareMachine, pfn: number, code: number[]) =>
+      new Uint32Array(machine.bytes.buffer, machine.bytes.byteOffset + pfn * 4096).set(code);
+    /** Changes the second page after so many instructions of the first loop; answers what its function added up to. */
+    const sum = (store: CodeStore, changeAt: number) => {
+      const machine = new BareMachine(2 << 20, { codeStore: () => store });
+      put(machine, machine.map(A, PTE_R | PTE_X), [...words, 0x73]);
+      // It was read, but not executed: nothing tells the hart of a store to it.
+      const second = machine.map(B, PTE_R | PTE_X | PTE_A);
+      put(machine, second, increment(1));
+      const { hart, context } = machine;
+      context.pc = A;
+      while (hart.run(100_000) === EXIT_FUEL) if (hart.instructions >= changeAt) put(machine, second, increment(3));
+      hart.finish();
+      return { sum: context.getXLow(7), kept: hart.codeCache!.keptInstructions };
+    };
+    const store = new MemoryStore(makeLayout(2 << 20).memoryPages);
+    expect(sum(store, Number.POSITIVE_INFINITY)).toEqual({ sum: ROUNDS[1], kept: 0 });
+    const changed = sum(store, 5_000_000);
+    expect(changed.kept).toBeGreaterThan(5_000_000);
+    expect(changed.sum).toBe(3 * ROUNDS[1]);
+  });
+
+  it("come back when code was dropped under them", () => {
+    const { store, first } = learned(program(7));
+    let seed = 1;
+    const { output, instructions } = run(program(7), store, (machine) => {
+      seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+      for (let pfn = 1; pfn < 80; pfn++) if (((seed >>> (pfn % 24)) & 7) === 0) machine.hart.tlb.frameChanged(pfn);
+    });
+    expect(output).toBe(first.output);
+    expect(instructions).toBe(first.instructions);
+  });
+});

@@ -1,0 +1,90 @@
+// What a run executes, as far as recordings show it: pages of code with how often each instruction was seen and where jumps
+// went, and which page lay beside which. Enough to translate it afterwards, without the run (ahead.ts).
+
+import { pageHash } from "./page-hash.ts";
+
+const HALFWORDS = 2048;
+/** Beyond that a run is surveyed in part. */
+const MOST_PAGES = 2048;
+const MOST_LAYOUTS = 32;
+
+export interface ProfiledPage {
+  /** Its 4096 bytes. */
+  readonly bytes: Uint8Array;
+  /** Times each halfword was seen to begin an instruction that ran. */
+  readonly visits: Uint32Array;
+  /** By byte offset of a jump that was taken: distance -> times. */
+  readonly jumps: Map<number, Map<number, number>>;
+}
+
+export interface CodeProfile {
+  readonly pages: readonly ProfiledPage[];
+  /** Page number in an address space -> index in `pages`; several, as spaces differ. */
+  readonly layouts: readonly ReadonlyMap<number, number>[];
+  /** Instructions that were run for each one that was seen. */
+  readonly scale: number;
+  /** Functions that regions may import from the interpreter. */
+  readonly imports: readonly string[];
+}
+
+export class Survey {
+  readonly pages: ProfiledPage[] = [];
+  readonly layouts: Map<number, number>[] = [];
+  /** Instructions in all recordings. */
+  instructions = 0;
+  /** Frame -> index of its page. */
+  private readonly indexOf = new Map<number, number>();
+  private layout = new Map<number, number>();
+
+  /** The page of this frame, which is mapped at this page number; null when there are too many. `copy`: its bytes. */
+  pageAt(vpn: number, pfn: number, copy: (pfn: number) => Uint8Array): ProfiledPage | null {
+    let index = this.indexOf.get(pfn);
+    if (index === undefined) {
+      if (this.pages.length >= MOST_PAGES) return null;
+      index = this.pages.push({ bytes: copy(pfn), visits: new Uint32Array(HALFWORDS), jumps: new Map() }) - 1;
+      this.indexOf.set(pfn, index);
+    }
+    if (this.layout.get(vpn) !== index) this.placePage(vpn, index);
+    return this.pages[index];
+  }
+
+  /** Notes it in a layout that does not say otherwise. */
+  private placePage(vpn: number, index: number): void {
+    const agrees = (layout: Map<number, number>) => (layout.get(vpn) ?? index) === index;
+    if (!this.layouts.includes(this.layout) || !agrees(this.layout)) {
+      let layout = this.layouts.find((other) => other.get(vpn) === index) ?? this.layouts.find(agrees);
+      if (layout === undefined) {
+        layout = new Map();
+        if (this.layouts.length < MOST_LAYOUTS) this.layouts.push(layout);
+      }
+      this.layout = layout;
+    }
+    this.layout.set(vpn, index);
+  }
+
+  /** pageHash() of the page that was seen most; null when none was. */
+  hottest(): number | null {
+    const visitsOf = ({ visits }: ProfiledPage) => visits.reduce((sum, count) => sum + count, 0);
+    const [hottest] = [...this.pages].sort((a, b) => visitsOf(b) - visitsOf(a));
+    return hottest === undefined ? null : hashOf(hottest);
+  }
+
+  /** The frame holds something else now; what was seen of it stays. */
+  forget(pfn: number): void {
+    this.indexOf.delete(pfn);
+  }
+}
+
+export function hashOf({ bytes }: ProfiledPage): number {
+  return pageHash(new Int32Array(bytes.slice().buffer), 0);
+}
+
+/** A jump at this offset of the page went that far. */
+export function noteJump({ jumps }: ProfiledPage, offset: number, distance: number): void {
+  let distances = jumps.get(offset);
+  if (distances === undefined) {
+    distances = new Map();
+    jumps.set(offset, distances);
+  }
+  distances.set(distance, (distances.get(distance) ?? 0) + 1);
+}
