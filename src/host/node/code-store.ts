@@ -21,6 +21,7 @@ import { serialize } from "node:v8";
 import type { TranslatedRegion } from "../../cpu/jit/ahead.ts";
 import type { CodeStore, KeptPage, KeptRegion } from "../../cpu/jit/kept-regions.ts";
 import type { CodeProfile } from "../../cpu/jit/survey.ts";
+import { cacheFolder } from "./cache-folder.ts";
 import { moduleOf } from "./v8-code.ts";
 
 /** A folder instead of the usual one, or "off". */
@@ -60,18 +61,18 @@ export function useCodeStore(name: string): void {
 
 /** The store for linear memory of so many pages; null: nothing is kept. */
 export function codeStore(memoryPages: number): CodeStore | null {
-  const folder = cacheFolder();
+  const folder = codeFolder();
   if (build === null || folder === null) return null;
   const shape = [build, process.version, process.arch, memoryPages].join("-");
   return new FolderCodeStore(join(folder, shape), memoryPages);
 }
 
-function cacheFolder(): string | null {
-  const { [VARIABLE]: chosen, XDG_CACHE_HOME: caches, HOME: home } = process.env;
+function codeFolder(): string | null {
+  const chosen = process.env[VARIABLE];
   if (chosen === "off") return null;
   if (chosen) return chosen;
-  if (caches) return join(caches, "faultline", "code");
-  return home ? join(home, ".cache", "faultline", "code") : null;
+  const caches = cacheFolder(process.env);
+  return caches && join(caches, "code");
 }
 
 export class FolderCodeStore implements CodeStore {

@@ -8,6 +8,7 @@ import { ImageError } from "../../../image/errors.ts";
 import { formatLock, type LockEntry, parseLock } from "../../../image/lock-file.ts";
 import { type Request, resolve } from "../../../image/resolver.ts";
 import { ensureDirectory, PathResolver } from "../../../image/root-tree.ts";
+import { cacheFolder } from "../cache-folder.ts";
 import { nodeDecompressors } from "../decompressors.ts";
 import { aptProxy, hostKeyrings, hostMirror } from "./apt-config.ts";
 import { Downloader, type Wanted } from "./download.ts";
@@ -91,7 +92,7 @@ export async function install(options: InstallOptions, environment: InstallEnvir
   const client = new HttpClient(proxySettings(environment.env, (scheme) => aptProxy(environment.etcApt, scheme)));
   const downloader = new Downloader({
     client,
-    cacheFolder: cacheFolder(environment.env),
+    cacheFolder: downloadFolder(environment.env),
     retryDelayMs: environment.retryDelayMs,
     onBytes: (count) => {
       downloadedBytes += count;
@@ -171,12 +172,10 @@ function writeLock(path: string, closure: readonly LockEntry[]): void {
   }
 }
 
-/** $XDG_CACHE_HOME/faultline, as the XDG base directory specification places it (relative values are ignored). */
-function cacheFolder(env: InstallEnvironment["env"]): string {
-  const xdg = env.XDG_CACHE_HOME;
-  if (xdg?.startsWith("/")) return join(xdg, "faultline");
-  if (!env.HOME) throw new InstallError("neither XDG_CACHE_HOME nor HOME says where downloads can be kept", 2);
-  return join(env.HOME, ".cache", "faultline");
+function downloadFolder(env: InstallEnvironment["env"]): string {
+  const folder = cacheFolder(env);
+  if (folder === null) throw new InstallError("neither XDG_CACHE_HOME nor HOME says where downloads can be kept", 2);
+  return folder;
 }
 
 function mirrorFinder(options: InstallOptions, environment: InstallEnvironment): () => string {
