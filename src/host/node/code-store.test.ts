@@ -26,7 +26,7 @@ import {
 import { compileOptimised, machineCodeOf } from "./v8-code.ts";
 
 const top = mkdtempSync(join(tmpdir(), "faultline-store-"));
-const folder = join(top, "shape");
+const folder = join(top, "0123456789abcdef-v20.20.2-x64-100");
 const HASH = 0x1234;
 const file = join(folder, fileName(HASH));
 
@@ -116,12 +116,16 @@ describe("the store of translations", () => {
     expect(new FolderCodeStore(folder, 100).isLearning(HASH)).toBe(false);
   });
 
-  it("loses its oldest files first", () => {
-    for (const [i, name] of ["a", "b", "c"].entries()) {
-      writeFileSync(join(folder, name), new Uint8Array(1000));
-      utimesSync(join(folder, name), 1000 + i, 1000 + i);
+  it("loses its oldest files first, and nothing that is not its own", () => {
+    const names = ["a.code", "b.lessons", "c.code", "notes"].map((name) => join(folder, name));
+    const others = join(top, "letters");
+    mkdirSync(others);
+    names.push(join(others, "a.code"));
+    for (const [i, name] of names.entries()) {
+      writeFileSync(name, new Uint8Array(1000));
+      utimesSync(name, i === 3 ? 1 : 1000 + i, i === 3 ? 1 : 1000 + i);
     }
     removeOldest(top, 2500);
-    expect(["a", "b", "c"].map((name) => existsSync(join(folder, name)))).toEqual([false, true, true]);
+    expect(names.map((name) => existsSync(name))).toEqual([false, true, true, true, true]);
   });
 });

@@ -59,6 +59,9 @@ export function useCodeStore(name: string): void {
   build = name;
 }
 
+/** Names of the folders, each for what else code depends on. */
+const SHAPE = /^[0-9a-f]{16}-v.+-\w+-\d+$/;
+
 /** The store for linear memory of so many pages; null: nothing is kept. */
 export function codeStore(memoryPages: number): CodeStore | null {
   const folder = codeFolder();
@@ -216,10 +219,16 @@ export function writeRegions(path: string, regions: readonly OptimisedRegion[]):
   renameSync(`${path}.${process.pid}.part`, path);
 }
 
-/** Removes the oldest files of the store, of all builds and shapes, until those that stay have at most so many bytes. */
+/**
+ * Removes the oldest files of the store, of all builds and shapes, until those that stay have at most so many bytes. What is not the
+ * store's is not touched: the user may have named a folder with other things in it.
+ */
 export function removeOldest(folder: string, mostBytes: number): void {
   const files = namesIn(folder)
-    .flatMap((shape) => namesIn(join(folder, shape)).map((name) => join(folder, shape, name)))
+    .filter((name) => SHAPE.test(name))
+    .flatMap((shape) => namesIn(join(folder, shape)).map((name) => join(shape, name)))
+    .filter((name) => /\.(code|part|lessons)$/.test(name))
+    .map((name) => join(folder, name))
     .map((path) => ({ path, stat: statSync(path, { throwIfNoEntry: false }) }))
     .sort((a, b) => (b.stat?.mtimeMs ?? 0) - (a.stat?.mtimeMs ?? 0));
   let kept = 0;
