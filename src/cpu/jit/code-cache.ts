@@ -273,7 +273,10 @@ export class CodeCache {
     return this.survey?.pageAt(vpn, pfn, copy) ?? null;
   }
 
-  /** Remembers where the jump went, if it is one through a register; whether that is news. */
+  /**
+   * Remembers where the jump went, if it is one through a register; whether that is news. The survey hears of all, those that left
+   * regions included: there a region should begin.
+   */
   private noteJump(jump: number, to: number): boolean {
     const vpn = Math.floor(jump / 4096);
     const pfn = this.executableFrame(vpn);
@@ -387,7 +390,7 @@ export class CodeCache {
     store!.learn({ pages, layouts, scale, imports: Object.keys(imports) }, this.hottest);
   }
 
-  /** Drops every region that was made from this frame, and what is known of it. */
+  /** Drops what was translated from this frame, and what is known of it. */
   private drop(pfn: number): void {
     this.profile.forget(pfn);
     this.survey?.forget(pfn);
