@@ -235,6 +235,7 @@ export class CodeCache {
       const to = words[at + 3] * 2 ** 32 + (words[at + 2] >>> 0);
       this.visitRange(from, jump);
       this.noteJump(jump, to);
+      this.surveyJump(jump, to);
       from = to;
     }
     this.recordingLeft -= instructions;
@@ -267,22 +268,23 @@ export class CodeCache {
     }
   }
 
+  private surveyJump(jump: number, to: number): void {
+    const vpn = Math.floor(jump / 4096);
+    const pfn = this.executableFrame(vpn);
+    const page = pfn < 0 ? null : this.surveyedPage(vpn, pfn);
+    if (page !== null) noteJump(page, jump % 4096, to - jump);
+  }
+
   private surveyedPage(vpn: number, pfn: number): ProfiledPage | null {
     const { bytes, layout } = this.o;
     const copy = () => bytes.slice(layout.ramOffset + pfn * 4096, layout.ramOffset + (pfn + 1) * 4096);
     return this.survey?.pageAt(vpn, pfn, copy) ?? null;
   }
 
-  /**
-   * Remembers where the jump went, if it is one through a register; whether that is news. The survey hears of all, those that left
-   * regions included: there a region should begin.
-   */
+  /** Remembers where the jump went, if it is one through a register; whether that is news. */
   private noteJump(jump: number, to: number): boolean {
-    const vpn = Math.floor(jump / 4096);
-    const pfn = this.executableFrame(vpn);
+    const pfn = this.executableFrame(Math.floor(jump / 4096));
     if (pfn < 0) return false;
-    const surveyed = this.surveyedPage(vpn, pfn);
-    if (surveyed !== null) noteJump(surveyed, jump % 4096, to - jump);
     const half = this.halfword(pfn, jump % 4096);
     // jalr, c.jr, c.jalr
     if ((half & 0x7f) !== 0x67 && (half & 0xe07f) !== 0x8002) return false;
