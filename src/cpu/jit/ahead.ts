@@ -1,6 +1,6 @@
 // Translates what an earlier run was seen to execute (survey.ts), for the runs to come: chooses the instructions at which
 // regions begin so that control is in regions as much as possible, and says of what each region was made.
-import { type Block, type CodeGraph, findCode } from "./blocks.ts";
+import { type Block, type CodeGraph, findCode, LEAST_INSTRUCTIONS } from "./blocks.ts";
 import type { KeptPage, KeptRegion } from "./kept-regions.ts";
 import { translate } from "./region.ts";
 import { type CodeProfile, hashOf, type ProfiledPage } from "./survey.ts";
@@ -21,7 +21,6 @@ const LONG_LOOP = 0.02;
 const MOST_DISTANCE_PAGES = 4096;
 /** What runs in a region that is entered, at least. */
 const INSTRUCTIONS_PER_VISIT = 20;
-const LEAST_INSTRUCTIONS = 3;
 
 export interface TranslatedRegion extends Omit<KeptRegion, "module"> {
   /** pageHash() of the page of the root. */
@@ -42,6 +41,7 @@ interface Edge {
 /** The regions of a profile, those first that most jumps lead to, for linear memory of so many pages. */
 export function* translateAhead(profile: CodeProfile, memoryPages: number): Generator<TranslatedRegion> {
   const imports = new Set(profile.imports);
+  const hashes = profile.pages.map(hashOf);
   const plan = new Plan(profile);
   let instructions = 0;
   while (instructions < MOST_INSTRUCTIONS) {
@@ -56,8 +56,8 @@ export function* translateAhead(profile: CodeProfile, memoryPages: number): Gene
       rootOffset: root % 4096,
       entryOffsets: entries,
       instructionCount: graph.instructionCount,
-      pages: pagesOf(graph, profile.pages),
-      rootHash: hashOf(profile.pages[Math.floor(root / 4096)]),
+      pages: pagesOf(graph, profile.pages, hashes),
+      rootHash: hashes[Math.floor(root / 4096)],
       bytes,
     };
   }
@@ -118,6 +118,10 @@ class Plan {
     return goal === undefined ? -1 : goal * 4096 + offset - distance * 4096;
   }
 
+  private visitsOf(place: number): number {
+    return this.pages[Math.floor(place / 4096)].visits[(place % 4096) >> 1];
+  }
+
   private add(place: number, weight: number): void {
     if (this.entries.has(place) || this.visited.has(place)) return;
     this.weights.set(place, (this.weights.get(place) ?? 0) + weight);
@@ -145,14 +149,12 @@ class Plan {
   }
 
   /** Instructions that were seen to run of those that no other region has. */
-  private newWork({ blocks, frames }: CodeGraph): number {
+  private newWork(graph: CodeGraph): number {
     let work = 0;
-    for (const { instructions } of blocks.values()) {
+    for (const { instructions } of graph.blocks.values()) {
       for (const { at } of instructions) {
-        const page = Math.floor(at / 4096);
-        const index = frames.get(page)!;
-        if (this.translated.has(index * 4096 + at - page * 4096)) continue;
-        work += this.pages[index].visits[(at - page * 4096) >> 1];
+        const place = placeOf(graph, at);
+        if (!this.translated.has(place)) work += this.visitsOf(place);
       }
     }
     return work;
@@ -166,9 +168,7 @@ class Plan {
       frame: (page: number) =>
         page === 0 ? rootPage : Math.abs(page) > MOST_DISTANCE_PAGES ? -1 : (home?.layout.get(home.vpn + page) ?? -1),
       isHot: (page: number, offset: number) => this.pages[page].visits[offset >> 1] * this.scale >= WORTH_TRANSLATING,
-      belongsElsewhere: (page: number, offset: number) => {
-        return this.entries.has(page * 4096 + offset);
-      },
+      belongsElsewhere: (page: number, offset: number) => this.entries.has(page * 4096 + offset),
       halfword: (page: number, offset: number) =>
         this.pages[page].bytes[offset] | (this.pages[page].bytes[offset + 1] << 8),
       distances: (page: number, offset: number) => [...(this.pages[page].jumps.get(offset)?.keys() ?? [])],
@@ -181,10 +181,7 @@ class Plan {
    * is left, another one could begin.
    */
   account(graph: CodeGraph, root: number, entries: readonly number[]): void {
-    const place = (at: number) => {
-      const page = Math.floor(at / 4096);
-      return (graph.frames.get(page) ?? -1) * 4096 + at - page * 4096;
-    };
+    const place = (at: number) => placeOf(graph, at);
     const starts = new Set<number>();
     for (const { start, instructions } of graph.blocks.values()) if (instructions.length > 0) starts.add(place(start));
     const enterable = new Set(entries.map(place));
@@ -201,8 +198,7 @@ class Plan {
       const goal = this.goal(Math.floor(root / 4096), block.end.at);
       if (goal < 0) continue;
       // No jump need lead there.
-      const visits = this.pages[Math.floor(goal / 4096)].visits[(goal % 4096) >> 1];
-      this.add(goal, Math.max(0, visits - (this.weights.get(goal) ?? 0)));
+      this.add(goal, Math.max(0, this.visitsOf(goal) - (this.weights.get(goal) ?? 0)));
     }
   }
 
@@ -217,8 +213,14 @@ class Plan {
   }
 }
 
+/** The place of what the region has at this offset; its frames are page indices. */
+function placeOf({ frames }: CodeGraph, at: number): number {
+  const page = Math.floor(at / 4096);
+  return frames.get(page)! * 4096 + at - page * 4096;
+}
+
 /** The pages that the region has instructions in, with their bytes. */
-function pagesOf({ blocks, frames }: CodeGraph, pages: readonly ProfiledPage[]): KeptPage[] {
+function pagesOf({ blocks, frames }: CodeGraph, pages: readonly ProfiledPage[], hashes: readonly number[]): KeptPage[] {
   const isPart = new Map([...frames.keys()].map((page) => [page, new Uint8Array(4096)]));
   for (const { instructions } of blocks.values()) {
     for (const { at, lengthBytes } of instructions) {
@@ -238,7 +240,7 @@ function pagesOf({ blocks, frames }: CodeGraph, pages: readonly ProfiledPage[]):
     }
     return {
       page,
-      hash: hashOf(pages[index]),
+      hash: hashes[index],
       spans,
       bytes: pages[index].bytes.filter((_, offset) => flags[offset] === 1),
     };

@@ -18,6 +18,8 @@ export interface CodeSource {
 /** Bounds of one region. */
 export const MOST_INSTRUCTIONS = 600;
 export const MOST_PAGES = 32;
+/** Shorter ones are not worth a module. */
+export const LEAST_INSTRUCTIONS = 3;
 /** A region that is still smaller takes in code that has a region already. */
 const SMALL = 60;
 

@@ -21,7 +21,7 @@ import {
   ROOT_POINTER,
   SLOT_BYTES,
 } from "../layout.ts";
-import { findCode } from "./blocks.ts";
+import { findCode, LEAST_INSTRUCTIONS } from "./blocks.ts";
 import { type CodeStore, KeptRegions } from "./kept-regions.ts";
 import { Profile } from "./profile.ts";
 import { translate } from "./region.ts";
@@ -49,8 +49,6 @@ const SAMPLES_PER_REVIEW = 256;
 const SAMPLES_PER_LESSON = 8;
 /** Addresses that are counted at a time; beyond that counting starts anew. */
 const MOST_COUNTS = 20_000;
-/** Shorter regions are not worth a module. */
-const LEAST_INSTRUCTIONS = 3;
 /** Indirect jumps out of a region that make it worth translating it anew with the targets learned; doubles each time. */
 const MANY_MISSES = 10_000;
 /** A program that ends before so many instructions is not surveyed. */
@@ -193,7 +191,7 @@ export class CodeCache {
     if (this.survey === null || instructionsRun < this.nextSurvey) return false;
     this.nextSurvey = instructionsRun + Math.max(SURVEY_INTERVAL, instructionsRun * SURVEY_INTERVAL_SHARE);
     const before = this.surveyedAt;
-    this.surveyedAt = { instructions: instructionsRun, kept: this.kept!.harvest() };
+    this.surveyedAt = { instructions: instructionsRun, kept: this.keptInstructions };
     const run = instructionsRun - before.instructions;
     if (run - (this.surveyedAt.kept - before.kept) < run * LITTLE) return false;
     if (this.hottest === null && this.survey.instructions >= FIRST_SURVEYS) {
@@ -234,8 +232,13 @@ export class CodeCache {
       const jump = words[at + 1] * 2 ** 32 + (words[at] >>> 0);
       const to = words[at + 3] * 2 ** 32 + (words[at + 2] >>> 0);
       this.visitRange(from, jump);
-      this.noteJump(jump, to);
-      this.surveyJump(jump, to);
+      const vpn = Math.floor(jump / 4096);
+      const pfn = this.executableFrame(vpn);
+      if (pfn >= 0) {
+        this.noteJump(pfn, jump, to);
+        const page = this.surveyedPage(vpn, pfn);
+        if (page !== null) noteJump(page, jump % 4096, to - jump);
+      }
       from = to;
     }
     this.recordingLeft -= instructions;
@@ -268,23 +271,14 @@ export class CodeCache {
     }
   }
 
-  private surveyJump(jump: number, to: number): void {
-    const vpn = Math.floor(jump / 4096);
-    const pfn = this.executableFrame(vpn);
-    const page = pfn < 0 ? null : this.surveyedPage(vpn, pfn);
-    if (page !== null) noteJump(page, jump % 4096, to - jump);
-  }
-
   private surveyedPage(vpn: number, pfn: number): ProfiledPage | null {
     const { bytes, layout } = this.o;
     const copy = () => bytes.slice(layout.ramOffset + pfn * 4096, layout.ramOffset + (pfn + 1) * 4096);
     return this.survey?.pageAt(vpn, pfn, copy) ?? null;
   }
 
-  /** Remembers where the jump went, if it is one through a register; whether that is news. */
-  private noteJump(jump: number, to: number): boolean {
-    const pfn = this.executableFrame(Math.floor(jump / 4096));
-    if (pfn < 0) return false;
+  /** Remembers where the jump in this frame went, if it is one through a register; whether that is news. */
+  private noteJump(pfn: number, jump: number, to: number): boolean {
     const half = this.halfword(pfn, jump % 4096);
     // jalr, c.jr, c.jalr
     if ((half & 0x7f) !== 0x67 && (half & 0xe07f) !== 0x8002) return false;
@@ -304,7 +298,9 @@ export class CodeCache {
       const region = this.regions.at(words[at]);
       if (region === null) continue;
       const base = this.wide(4 * at + 24);
-      const news = this.noteJump(base + this.wide(4 * at + 8), this.wide(4 * at + 16));
+      const jump = base + this.wide(4 * at + 8);
+      const pfn = this.executableFrame(Math.floor(jump / 4096));
+      const news = pfn >= 0 && this.noteJump(pfn, jump, this.wide(4 * at + 16));
       region.misses += fresh / MISSES;
       const attempts = this.attempts.get(region.root) ?? 0;
       if (news && region.misses > MANY_MISSES * 2 ** attempts) again.set(region, base / 4096);

@@ -19,7 +19,6 @@ function program(number: number): Uint8Array {
 
 /** A store in memory; `finds` says whether it has regions for a page. */
 class MemoryStore implements CodeStore {
-  profile: CodeProfile | null = null;
   regions = new Map<number, KeptRegion[]>();
   private readonly memoryPages: number;
   private readonly finds: (hash: number) => number;
@@ -38,7 +37,6 @@ class MemoryStore implements CodeStore {
     return this.regions.get(this.finds(hash)) ?? [];
   }
   learn(profile: CodeProfile): void {
-    this.profile = profile;
     for (const region of translateAhead(profile, this.memoryPages)) {
       const list = this.regions.get(region.rootHash) ?? [];
       list.push({ ...region, module: () => new WebAssembly.Module(region.bytes) });
@@ -62,6 +60,7 @@ function run(elf: Uint8Array, store: CodeStore | null, between?: (machine: BareM
   expect(machine.run()).toBe(0);
   machine.hart.finish();
   const { hart, output } = machine;
+  expect(hart.codeCache).not.toBeNull();
   return {
     output: Buffer.from(output).toString(),
     instructions: hart.instructions,
@@ -70,14 +69,7 @@ function run(elf: Uint8Array, store: CodeStore | null, between?: (machine: BareM
 }
 
 function learned(elf: Uint8Array, finds?: (hash: number) => number): { store: MemoryStore; first: Ended } {
-  let store!: MemoryStore;
-  const machine = new BareMachine(16 << 20, {
-    codeStore: (memoryPages) => {
-      store = new MemoryStore(memoryPages, finds);
-      return null;
-    },
-  });
-  expect(machine.hart.codeCache).not.toBeNull();
+  const store = new MemoryStore(makeLayout(16 << 20).memoryPages, finds);
   const first = run(elf, store);
   return { store, first };
 }

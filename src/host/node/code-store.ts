@@ -5,16 +5,7 @@
 //
 // They are made when a run has ended, by a process of its own that nobody waits for (translate-ahead.ts).
 import { spawn } from "node:child_process";
-import {
-  appendFileSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serialize } from "node:v8";
@@ -23,6 +14,7 @@ import type { CodeStore, KeptPage, KeptRegion } from "../../cpu/jit/kept-regions
 import type { CodeProfile } from "../../cpu/jit/survey.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { moduleOf } from "./v8-code.ts";
+import { readIfThere, writeAtOnce } from "./whole-file.ts";
 
 /** A folder instead of the usual one, or "off". */
 const VARIABLE = "FAULTLINE_CODE_CACHE";
@@ -169,14 +161,8 @@ function sizeOf(file: string): number {
 
 /** The regions in a file; none if it has been removed meanwhile, or is not whole. */
 export function readRegions(path: string): (KeptRegion & OptimisedRegion)[] {
-  let file: Buffer;
-  try {
-    file = readFileSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-  if (file.length < HEAD_BYTES || file.readUInt32LE(4) !== file.length) return [];
+  const file = readIfThere(path);
+  if (file === null || file.length < HEAD_BYTES || file.readUInt32LE(4) !== file.length) return [];
   const bodyAt = HEAD_BYTES + file.readUInt32LE(0);
   const head = JSON.parse(file.toString("latin1", HEAD_BYTES, bodyAt)) as StoredRegion[];
   const part = ([at, length]: Part) => file.subarray(bodyAt + at, bodyAt + at + length);
@@ -214,9 +200,7 @@ export function writeRegions(path: string, regions: readonly OptimisedRegion[]):
   const sizes = Buffer.alloc(HEAD_BYTES);
   sizes.writeUInt32LE(text.length);
   sizes.writeUInt32LE(HEAD_BYTES + text.length + length, 4);
-  // At once: another process may be reading.
-  writeFileSync(`${path}.${process.pid}.part`, Buffer.concat([sizes, text, ...parts]), { flush: true });
-  renameSync(`${path}.${process.pid}.part`, path);
+  writeAtOnce(path, [sizes, text, ...parts]);
 }
 
 /**

@@ -2,12 +2,12 @@
 // a run need neither generate nor compile one. Without them everything works, slower.
 //
 //   u32 length of the module, the module, V8's machine code of it
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CompiledModule } from "../../cpu/compile-module.ts";
 import { generateInterpreter, type InterpreterKind } from "../../cpu/interpreter.ts";
 import { makeLayout } from "../../cpu/layout.ts";
 import { compileOptimised, machineCodeOf, moduleOf } from "./v8-code.ts";
+import { readIfThere, writeAtOnce } from "./whole-file.ts";
 
 const HEAD_BYTES = 4;
 
@@ -27,13 +27,8 @@ export function useKeptInterpreters(path: string | null): void {
 /** The kept interpreter of this kind for a memory of so many pages, or null when there is none or V8 does not take it. */
 export function keptInterpreter(kind: InterpreterKind, memoryPages: number): CompiledModule | null {
   if (folder === null) return null;
-  let file: Buffer;
-  try {
-    file = readFileSync(fileFor(folder, kind, memoryPages));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
-  }
+  const file = readIfThere(fileFor(folder, kind, memoryPages));
+  if (file === null) return null;
   const codeAt = HEAD_BYTES + file.readUInt32LE(0);
   const code = file.buffer.slice(file.byteOffset + codeAt, file.byteOffset + file.length) as ArrayBuffer;
   return moduleOf(code, new Uint8Array(file.subarray(HEAD_BYTES, codeAt)));
@@ -49,10 +44,7 @@ export function keepInterpreters(path: string): void {
       if (code === null) return;
       const head = Buffer.alloc(HEAD_BYTES);
       head.writeUInt32LE(bytes.length);
-      const file = fileFor(path, kind, memoryPages);
-      // At once: another process may be reading.
-      writeFileSync(`${file}.part`, Buffer.concat([head, bytes, new Uint8Array(code)]));
-      renameSync(`${file}.part`, file);
+      writeAtOnce(fileFor(path, kind, memoryPages), [head, bytes, new Uint8Array(code)]);
     }
   }
 }
