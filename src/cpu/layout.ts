@@ -1,13 +1,16 @@
 // Where everything lies in the hart's linear memory: the single source of every offset that generated code and TypeScript share.
 //
-//   0          1024      4096                                                             ramOffset
-//   +----------+---------+------------------+-------------------+------------------------+-------------+
-//   | (unused) | thread  | TLB banks        | code map          | decode pool            | RAM         |
-//   |          | state   | BANKS x BANK_BYTES | i32 per frame | 4096 x 16 KiB          |             |
-//   +----------+---------+------------------+-------------------+------------------------+-------------+
+//   0              4096                                                             ramOffset
+//   +--------------+--------------------+---------------+------------------------+-------------+
+//   | thread state | TLB banks          | code map      | decode pool            | RAM         |
+//   | and exits    | BANKS x BANK_BYTES | i32 per frame | 4096 x 16 KiB          |             |
+//   +--------------+--------------------+---------------+------------------------+-------------+
 
-/** Thread state: what a context switch saves. xN at X + 8N; x0 stays 0: writes to it are decoded away or undone. */
-export const X = 1024;
+/**
+ * Thread state: what a context switch saves. xN at X + 8N; x0 stays 0: writes to it are decoded away or undone. It begins memory, as
+ * machine code that names the first 128 bytes (x1 to x15) is shorter by three bytes each time.
+ */
+export const X = 0;
 export const PC = X + 32 * 8;
 export const F = PC + 8;
 /** fcsr as a 32-bit word: bits 0-4 flags, 5-7 rounding mode. */
@@ -40,6 +43,11 @@ export const LAST_EXIT = REGION_INSTRUCTIONS + 8;
 /** Where the interpreter is: i64 address of the page it runs in, and i32 linear address of that page's slots. */
 export const PC_BASE = LAST_EXIT + 8;
 export const IP_BASE = PC_BASE + 8;
+/**
+ * i64: number of the state of the current bank as far as it matters to regions: while it is the same, every page that was found to be
+ * mapped to its frame (REGION_PAGES) still is.
+ */
+export const GENERATION = IP_BASE + 8;
 /** Per miss: i32 region, i64 address of the jump, i64 target, i64 address of the region's base page; each at a multiple of 8. */
 export const MISS_RING = 2048;
 export const MISS_BYTES = 32;
@@ -61,7 +69,11 @@ export const DATA_ENTRY_MASK = (DATA_ENTRIES - 1) * TLB_ENTRY_BYTES;
 export const TLB_READ = 0;
 export const TLB_WRITE = DATA_ENTRIES * TLB_ENTRY_BYTES;
 export const TLB_FETCH = 2 * TLB_WRITE;
-export const BANK_BYTES = TLB_FETCH + FETCH_ENTRIES * TLB_ENTRY_BYTES;
+/** Behind them, by the low bits of its number: i32, the page that a region found to be its own since GENERATION; or NO_PAGE, SEVERAL_PAGES. */
+export const REGION_PAGES = TLB_FETCH + FETCH_ENTRIES * TLB_ENTRY_BYTES;
+export const NO_PAGE = -1;
+export const SEVERAL_PAGES = -2;
+export const BANK_BYTES = REGION_PAGES + FETCH_ENTRIES * 4;
 export const BANKS = 16;
 export const TLB = 4096;
 

@@ -11,9 +11,13 @@ import {
   FAULT_ADDRESS,
   FAULTED,
   FCSR,
+  FETCH_ENTRIES,
   LAST_REFERENCED,
+  NO_PAGE,
   PAGE_USED,
+  REGION_PAGES,
   ROOT_POINTER,
+  SEVERAL_PAGES,
   TLB_FETCH,
   TLB_READ,
   TLB_WRITE,
@@ -55,6 +59,7 @@ export function emitMemoryFunctions(m: ModuleBuilder, imports: Imports): { share
   m.exportIndex("slowLoad", slowLoad);
   m.exportIndex("slowStore", slowStore);
   m.exportIndex("translate", translate);
+  m.exportIndex("isRegionPage", emitIsRegionPage(m));
   return { shared: { mulhu, slowLoad, slowStore, translate, readCsr, writeCsr }, fetch };
 }
 
@@ -382,6 +387,35 @@ function emitFetch(m: ModuleBuilder, walk: number, { newDecodePage }: Imports): 
   f.get(entry).get(page).mem("i32_store", 8);
   f.get(entry).get(pfn).mem("i32_store", 12);
   f.get(page);
+  return f.index;
+}
+
+/**
+ * (va of a page, distance, PFN) -> whether the fetch table says that the page so far from va is mapped to this frame. Then it will be so until GENERATION changes, as
+ * REGION_PAGES tells the TLB's owner when to change it.
+ */
+function emitIsRegionPage(m: ModuleBuilder): number {
+  const f = m.function([I64, I64, I32], [I32]);
+  const [entry, vpn, known] = [f.local(I32), f.local(I32), f.local(I32)];
+  f.get(0).get(1).op("i64_add").set(0);
+  entryAddress(f, TLB_FETCH, 0xff0).tee(entry).mem("i64_load").get(0).op("i64_ne");
+  f.get(entry).mem("i32_load", 12).get(2).op("i32_ne", "i32_or");
+  f.if_(VOID, () => f.i32(0).op("return"));
+  f.get(0).i64(12).op("i64_shr_u", "i32_wrap_i64").tee(vpn);
+  f.i32(FETCH_ENTRIES - 1)
+    .op("i32_and")
+    .i32(2)
+    .op("i32_shl")
+    .i32(0)
+    .mem("i32_load", BANK_POINTER)
+    .op("i32_add")
+    .tee(entry)
+    .mem("i32_load", REGION_PAGES)
+    .set(known);
+  f.get(entry).get(vpn).i32(SEVERAL_PAGES);
+  f.get(known).i32(NO_PAGE).op("i32_eq").get(known).get(vpn).op("i32_eq", "i32_or", "select");
+  f.mem("i32_store", REGION_PAGES);
+  f.i32(1);
   return f.index;
 }
 

@@ -6,6 +6,10 @@ import {
   CODE_MAP,
   DATA_ENTRIES,
   FETCH_ENTRIES,
+  GENERATION,
+  NO_PAGE,
+  REGION_PAGES,
+  SEVERAL_PAGES,
   TLB,
   TLB_ENTRY_BYTES,
   TLB_FETCH,
@@ -31,6 +35,10 @@ export class HartTlb {
   private readonly spaceOf = new Int32Array(BANKS).fill(-1);
   private readonly lastUse = new Float64Array(BANKS);
   private useClock = 0;
+  /** GENERATION of each bank, and the last number given. */
+  private readonly generationOf = new Float64Array(BANKS);
+  private lastGeneration = 0;
+  private current = 0;
   /** Frames that may have been written since forgetWritten(), 1 each; null: nobody wants to know. */
   private written: Uint8Array | null = null;
 
@@ -53,7 +61,7 @@ export class HartTlb {
       this.spaceOf[bank] = spaceId;
     }
     this.lastUse[bank] = ++this.useClock;
-    this.words[BANK_POINTER / 4] = TLB + bank * BANK_BYTES;
+    this.makeCurrent(bank);
   }
 
   flushPage(space: SpaceLike, vpn: number): void {
@@ -88,7 +96,19 @@ export class HartTlb {
     this.bankOf.clear();
     this.spaceOf.fill(-1);
     this.lastUse.fill(0);
-    this.words[BANK_POINTER / 4] = TLB;
+    this.makeCurrent(0);
+  }
+
+  private makeCurrent(bank: number): void {
+    this.current = bank;
+    this.words[BANK_POINTER / 4] = TLB + bank * BANK_BYTES;
+    this.publishGeneration();
+  }
+
+  private publishGeneration(): void {
+    const generation = this.generationOf[this.current];
+    this.words[GENERATION / 4] = generation | 0;
+    this.words[GENERATION / 4 + 1] = Math.floor(generation / 2 ** 32);
   }
 
   /** From now on it is known which frames were written. */
@@ -138,6 +158,8 @@ export class HartTlb {
       const first = (TLB + bank * BANK_BYTES + offset) / 4;
       const end = first + entries * ENTRY_WORDS;
       for (let at = first; at < end; at += ENTRY_WORDS) if (this.words[at + PFN_WORD] === pfn) this.invalidate(at);
+      // A fetch entry may be gone while a region still goes by having seen it.
+      if (table === "fetch") this.forgetRegionPages(bank);
     }
   }
 
@@ -164,11 +186,22 @@ export class HartTlb {
     this.invalidate(base + TLB_READ / 4 + (vpn & (DATA_ENTRIES - 1)) * ENTRY_WORDS);
     this.invalidate(base + TLB_WRITE / 4 + (vpn & (DATA_ENTRIES - 1)) * ENTRY_WORDS);
     this.invalidate(base + TLB_FETCH / 4 + (vpn & (FETCH_ENTRIES - 1)) * ENTRY_WORDS);
+    const page = this.words[base + REGION_PAGES / 4 + (vpn & (FETCH_ENTRIES - 1))];
+    if (page === vpn || page === SEVERAL_PAGES) this.forgetRegionPages(bank);
   }
 
   private clearBank(bank: number): void {
     const first = (TLB + bank * BANK_BYTES) / 4;
     this.words.fill(-1, first, first + BANK_BYTES / 4);
+    this.forgetRegionPages(bank);
+  }
+
+  /** Regions look for their pages in the fetch table again. */
+  private forgetRegionPages(bank: number): void {
+    const first = (TLB + bank * BANK_BYTES + REGION_PAGES) / 4;
+    this.words.fill(NO_PAGE, first, first + FETCH_ENTRIES);
+    this.generationOf[bank] = ++this.lastGeneration;
+    if (bank === this.current) this.publishGeneration();
   }
 
   private invalidate(at: number): void {

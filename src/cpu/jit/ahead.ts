@@ -48,7 +48,11 @@ export function* translateAhead(profile: CodeProfile, memoryPages: number): Gene
     const next = plan.next();
     if (next === null) return;
     const { graph, root } = next;
-    const { entries, bytes } = translate(graph, root % 4096, { memoryPages, isExported: (name) => imports.has(name) });
+    const { entries, bytes } = translate(graph, root % 4096, {
+      memoryPages,
+      isExported: (name) => imports.has(name),
+      notesMisses: false,
+    });
     plan.account(graph, root, entries);
     if (entries.length === 0) continue;
     instructions += graph.instructionCount;
@@ -171,7 +175,8 @@ class Plan {
       belongsElsewhere: (page: number, offset: number) => this.entries.has(page * 4096 + offset),
       halfword: (page: number, offset: number) =>
         this.pages[page].bytes[offset] | (this.pages[page].bytes[offset + 1] << 8),
-      distances: (page: number, offset: number) => [...(this.pages[page].jumps.get(offset)?.keys() ?? [])],
+      distances: (page: number, offset: number) =>
+        [...(this.pages[page].jumps.get(offset) ?? [])].sort((a, b) => b[1] - a[1]).map(([distance]) => distance),
     };
     return findCode(source, root % 4096);
   }

@@ -11,7 +11,7 @@ export interface CodeSource {
   /** Whether the instruction at this offset of the frame is the business of another region. */
   belongsElsewhere(pfn: number, offset: number): boolean;
   halfword(pfn: number, offset: number): number;
-  /** Distances from the jump through a register at this offset of the frame to where it is known to go. */
+  /** Distances from the jump through a register at this offset of the frame to where it is known to go, the most frequent one first. */
   distances(pfn: number, offset: number): readonly number[];
 }
 
@@ -27,7 +27,8 @@ export type Terminator =
   /** Falls or jumps to `to`; `call`: it is a call whose return site is in the region. */
   | { readonly kind: "jump"; readonly to: number }
   | { readonly kind: "branch"; readonly taken: number; readonly next: number }
-  | { readonly kind: "indirect" }
+  /** `likely`: where it goes most of the time, if that is in the region. */
+  | { readonly kind: "indirect"; readonly likely: number | null }
   /** The instruction at `at` is left to the interpreter. */
   | { readonly kind: "leave"; readonly at: number };
 
@@ -117,17 +118,27 @@ class Explorer {
     this.leaders.add(at);
   }
 
+  private distances(at: number): readonly number[] {
+    const page = Math.floor(at / 4096);
+    return this.source.distances(this.frameAt(page), at - page * 4096);
+  }
+
   private belongsElsewhere(at: number): boolean {
     const page = Math.floor(at / 4096);
     return this.source.belongsElsewhere(this.frameAt(page), at - page * 4096);
   }
 
   private followSeen(at: number, queue: number[]): void {
-    const page = Math.floor(at / 4096);
-    for (const distance of this.source.distances(this.frameAt(page), at - page * 4096)) {
+    for (const distance of this.distances(at)) {
       this.indirectTargets.add(at + distance);
       this.follow(at + distance, queue);
     }
+  }
+
+  /** Where the jump through a register at `at` goes most of the time, if the region has that. */
+  likelyTarget(at: number): number | null {
+    const [distance] = this.distances(at);
+    return distance !== undefined && this.instructions.has(at + distance) ? at + distance : null;
   }
 
   /** The instruction at `at`, or null when it is not to be had. */
@@ -158,7 +169,7 @@ class Explorer {
   }
 }
 
-function terminatorOf(d: BlockInstruction): Terminator | null {
+function terminatorOf(d: BlockInstruction, explorer: Explorer): Terminator | null {
   const next = d.at + d.lengthBytes;
   switch (d.row!.format) {
     case "B":
@@ -166,7 +177,7 @@ function terminatorOf(d: BlockInstruction): Terminator | null {
     case "J":
       return { kind: "jump", to: d.at + d.imm };
     default:
-      return d.row!.name === "jalr" ? { kind: "indirect" } : null;
+      return d.row!.name === "jalr" ? { kind: "indirect", likely: explorer.likelyTarget(d.at) } : null;
   }
 }
 
@@ -204,7 +215,7 @@ function cut(explorer: Explorer): Map<number, Block> {
         break;
       }
       block.instructions.push(d);
-      const end = terminatorOf(d);
+      const end = terminatorOf(d, explorer);
       if (end !== null) {
         block.end = end;
         break;

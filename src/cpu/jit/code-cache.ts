@@ -361,6 +361,7 @@ export class CodeCache {
     const region = translate(graph, rootOffset, {
       memoryPages: layout.memoryPages,
       isExported: (name) => name in this.o.imports,
+      notesMisses: true,
     });
     if (region.entries.length === 0) return;
     this.translated++;

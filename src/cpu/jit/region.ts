@@ -14,12 +14,12 @@ import {
   BANK_POINTER,
   FCSR,
   FUEL_LEFT,
+  GENERATION,
   MISS_BYTES,
   MISS_COUNT,
   MISS_RING,
   MISSES,
   PC,
-  TLB_FETCH,
   TLB_READ,
   TLB_WRITE,
 } from "../layout.ts";
@@ -54,6 +54,8 @@ export interface TranslateOptions {
   readonly memoryPages: number;
   /** Whether the interpreter exports a function of this name (some floating-point operations are inline only). */
   readonly isExported: (name: string) => boolean;
+  /** Whether somebody translates the region again when it is left by indirect jumps too often. */
+  readonly notesMisses: boolean;
 }
 
 export function translate(graph: CodeGraph, entry: number, options: TranslateOptions): Region {
@@ -72,11 +74,20 @@ export function translate(graph: CodeGraph, entry: number, options: TranslateOpt
   const slow = names.size > 0 ? m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS) : 0;
   const floats = new FloatHelpers(m, { fcsr: FCSR, slow });
   floats.importFrom("env", called);
-  const index = m.global("index", 0);
-  const frames = new Map([...graph.frames.keys()].map((page) => [page, m.global(frameGlobal(page), -1)]));
+  const isRegionPage = m.importFunction("env", "isRegionPage", [I64, I64, I32], [I32]);
+  const index = m.exportedGlobal("index", 0);
+  const frames = new Map([...graph.frames.keys()].map((page) => [page, m.exportedGlobal(frameGlobal(page), -1)]));
+  const found = new Map([...graph.frames.keys()].map((page) => [page, m.global(I64, -1)]));
   const f = m.function(REGION_PARAMS, REGION_RESULTS);
   m.export("region", f);
-  const builder = new RegionBuilder(f, graph, entry, { index, frames }, shared, floats);
+  const builder = new RegionBuilder(
+    f,
+    graph,
+    entry,
+    { index, frames, found, isRegionPage, notesMisses: options.notesMisses },
+    shared,
+    floats,
+  );
   builder.emit();
   return { bytes: m.encode(), entries: builder.entries() };
 }
@@ -90,10 +101,15 @@ function floatNames(graph: CodeGraph): Set<string> {
   return names;
 }
 
-/** Numbers of the module's globals; frames: by page. */
-interface RegionGlobals {
+/** Numbers of what the region's module has for itself. */
+interface RegionModule {
+  /** Globals: the region's number; by page, its frame, and the GENERATION in which it was found to be mapped to that. */
   readonly index: number;
   readonly frames: ReadonlyMap<number, number>;
+  readonly found: ReadonlyMap<number, number>;
+  /** Function (memory-functions.ts). */
+  readonly isRegionPage: number;
+  readonly notesMisses: boolean;
 }
 
 class RegionBuilder {
@@ -112,20 +128,20 @@ class RegionBuilder {
   private readonly target: number;
   /** i64 local: offset of the indirect jump that leads to the dispatcher. */
   private readonly jump: number;
-  private readonly globals: RegionGlobals;
+  private readonly module: RegionModule;
   private node = 0;
 
   constructor(
     f: FunctionBuilder,
     graph: CodeGraph,
     entry: number,
-    globals: RegionGlobals,
+    module: RegionModule,
     shared: TranslatorEmitter["shared"],
     floats: FloatHelpers,
   ) {
     this.f = f;
     this.graph = graph;
-    this.globals = globals;
+    this.module = module;
     this.e = new TranslatorEmitter(f, shared, floats, {
       branch: (condition) => this.branch(condition),
       jump: () => this.finish(),
@@ -156,7 +172,7 @@ class RegionBuilder {
       case "branch":
         return [this.nodeOf.get(block.end.next)!, this.nodeOf.get(block.end.taken)!];
       case "indirect":
-        return [DISPATCHER];
+        return block.end.likely === null ? [DISPATCHER] : [DISPATCHER, this.nodeOf.get(block.end.likely)!];
       default:
         return [];
     }
@@ -259,9 +275,10 @@ class RegionBuilder {
       e.instruction = instruction;
       e.pending = pending;
       pending++;
-      const { format, name } = instruction.row!;
+      const { name, match } = instruction.row!;
       if (name === "fence" || name === "fence.i") continue;
-      if (instruction.rd === 0 && format !== "S" && format !== "B" && isPure(instruction.row!.match)) continue;
+      if (!isPure(match)) e.storeWritten();
+      else if (instruction.rd === 0) continue;
       SEMANTICS[name](e);
     }
     const last = block.instructions[block.instructions.length - 1];
@@ -336,23 +353,20 @@ class RegionBuilder {
   private checkPages(node: number, block: Block, pending: number): void {
     const { f, e, graph } = this;
     if (graph.frames.size === 1) return;
+    const { frames, found, isRegionPage } = this.module;
+    const generation = () => f.i32(0).mem("i64_load", GENERATION);
     for (const page of block.pages) {
       if (this.isChecked(node, page)) continue;
-      const va = page * 4096;
-      // The entry of the fetch table: its address depends on the base.
-      e.address(va);
-      f.tee(e.va64).op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(0xff0).op("i32_and");
-      f.get(e.tlbRead)
-        .op("i32_add")
-        .tee(e.t)
-        .mem("i64_load", TLB_FETCH - TLB_READ)
-        .get(e.va64)
-        .op("i64_ne");
-      f.get(e.t)
-        .mem("i32_load", TLB_FETCH - TLB_READ + 12)
-        .globalGet(this.globals.frames.get(page)!)
-        .op("i32_ne", "i32_or");
-      f.if_(VOID, () => e.leave(REGION_CONTINUE, block.start, pending), undefined, false);
+      f.globalGet(found.get(page)!);
+      generation().op("i64_ne");
+      const look = () => {
+        // The distance, as the engine would compute the address itself for all pages whenever the region is entered.
+        f.get(e.base).i64(page * 4096);
+        f.globalGet(frames.get(page)!).call(isRegionPage).op("i32_eqz");
+        f.if_(VOID, () => e.leave(REGION_CONTINUE, block.start, pending), undefined, false);
+        generation().globalSet(found.get(page)!);
+      };
+      f.if_(VOID, look, undefined, false);
     }
   }
 
@@ -366,22 +380,34 @@ class RegionBuilder {
 
   /** The end of a block by a jump through a register. */
   private jumpTo(address: number): void {
-    const { f, e } = this;
+    const { f, e, node } = this;
+    const { instruction, pending } = e;
+    const { end } = this.blocks[node]!;
     e.endBlock();
     f.get(address).set(e.npc);
-    this.passOn(this.node, DISPATCHER);
-    e.spend(e.pending + 1);
-    f.get(e.fuelLocal)
-      .i32(0)
-      .op("i32_le_s")
-      .if_(VOID, () => this.leaveForNpc(EXIT_FUEL), undefined, false);
-    f.i64(e.instruction.at).set(this.jump);
-    f.get(e.npc).get(e.base).op("i64_sub").set(this.target).br(this.loopLabels[DISPATCHER]);
+    e.spend(pending + 1);
+    const outOfFuel = () => {
+      this.passOn(node, DISPATCHER);
+      this.leaveForNpc(EXIT_FUEL);
+    };
+    f.get(e.fuelLocal).i32(0).op("i32_le_s").if_(VOID, outOfFuel, undefined, false);
+    f.get(e.npc).get(e.base).op("i64_sub").set(this.target);
+    if (end.kind === "indirect" && end.likely !== null) {
+      const { likely } = end;
+      f.get(this.target).i64(likely).op("i64_eq");
+      f.if_(VOID, () => this.goTo(node, likely, FALLING, 0));
+    }
+    this.passOn(node, DISPATCHER);
+    f.i64(instruction.at).set(this.jump).br(this.loopLabels[DISPATCHER]);
   }
 
-  /** Leaves for the address in npc, which an indirect jump computed, and notes the jump. */
+  /** Leaves for the address in npc, which an indirect jump computed, and notes the jump if that is wanted. */
   private leaveUnknown(): void {
     const { f, e } = this;
+    if (!this.module.notesMisses) {
+      this.leaveForNpc(REGION_CONTINUE);
+      return;
+    }
     f.i32(0).i32(0).mem("i32_load", MISS_COUNT).tee(e.t).i32(1).op("i32_add").mem("i32_store", MISS_COUNT);
     f.get(e.t)
       .i32(MISSES - 1)
@@ -389,7 +415,7 @@ class RegionBuilder {
       .i32(MISS_BYTES)
       .op("i32_mul")
       .tee(e.t);
-    f.globalGet(this.globals.index).mem("i32_store", MISS_RING);
+    f.globalGet(this.module.index).mem("i32_store", MISS_RING);
     const values = [this.jump, e.npc, e.base];
     values.forEach((local, i) => {
       f.get(e.t)

@@ -62,6 +62,8 @@ export class TranslatorEmitter implements Emitter {
   /** Registers whose locals hold their values, and those that the block must load first. */
   cached: RegisterSet = { x: 0, f: 0 };
   missing: RegisterSet = { x: 0, f: 0 };
+  /** Registers that were written and are not in memory yet: address and local. */
+  private readonly unstored = new Map<number, number>();
   private blockStart = 0;
   private readonly control: ControlFlow;
   /** Leaves the function; npc and status are set. */
@@ -201,9 +203,14 @@ export class TranslatorEmitter implements Emitter {
       f.set(local);
       return;
     }
-    f.i32(0);
     value();
-    f.tee(local).mem("i64_store", address);
+    f.set(local);
+    this.unstored.set(address, local);
+  }
+  /** Must be called before anything that can leave: brings memory up to date. */
+  storeWritten(): void {
+    for (const [address, local] of this.unstored) this.storeRegister(local, address);
+    this.unstored.clear();
   }
 
   checkRounding(): void {
@@ -240,6 +247,7 @@ export class TranslatorEmitter implements Emitter {
   }
   /** Must be called behind what a block computes, before control passes on: loads at its head what it needs. */
   endBlock(): void {
+    this.storeWritten();
     if (this.missing.x !== 0 || this.missing.f !== 0) {
       this.f.insert(this.blockStart, () => this.loadRegisters(this.missing));
     }

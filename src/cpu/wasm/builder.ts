@@ -1,5 +1,5 @@
 // Builds WebAssembly modules as bytes: types, imports, functions, globals, one memory, one table. Knows nothing of RISC-V.
-import { I32, MEM, type MemoryOp, OP, type Opcode, SAT, type ValueType, VOID } from "./opcodes.ts";
+import { I32, type I64, MEM, type MemoryOp, OP, type Opcode, SAT, type ValueType, VOID } from "./opcodes.ts";
 
 /** A growing byte string with LEB128 encoders. */
 export class Bytes {
@@ -123,6 +123,11 @@ export class FunctionBuilder {
 
   globalGet(global: number): this {
     this.code.byte(0x23);
+    this.code.u32(global);
+    return this;
+  }
+  globalSet(global: number): this {
+    this.code.byte(0x24);
     this.code.u32(global);
     return this;
   }
@@ -314,7 +319,7 @@ export class ModuleBuilder {
   private readonly typeRows: { params: readonly ValueType[]; results: readonly ValueType[] }[] = [];
   private readonly imports: { module: string; name: string; type: number }[] = [];
   private readonly functions: FunctionBuilder[] = [];
-  private readonly globals: number[] = [];
+  private readonly globals: { type: typeof I32 | typeof I64; value: number }[] = [];
   private readonly exports: { name: string; kind: number; index: number }[] = [];
   private table: { module: string; name: string; minimum: number } | null = null;
   private memory: { module: string; name: string; minimum: number; maximum: number } | null = null;
@@ -340,10 +345,16 @@ export class ModuleBuilder {
     return this.type(params, results);
   }
 
-  /** A mutable i32 global that begins with this value; who makes the instance can set it by its name. */
-  global(name: string, value: number): number {
-    this.exports.push({ name, kind: EXPORTED_GLOBAL, index: this.globals.length });
-    return this.globals.push(value) - 1;
+  /** A mutable global that begins with this value. */
+  global(type: typeof I32 | typeof I64, value: number): number {
+    return this.globals.push({ type, value }) - 1;
+  }
+
+  /** The same, i32; who makes the instance can set it by its name. */
+  exportedGlobal(name: string, value: number): number {
+    const index = this.global(I32, value);
+    this.exports.push({ name, kind: EXPORTED_GLOBAL, index });
+    return index;
   }
 
   function(params: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
@@ -375,10 +386,10 @@ export class ModuleBuilder {
     });
     this.section(out, 6, (s) => {
       s.u32(this.globals.length);
-      for (const value of this.globals) {
-        s.byte(I32);
+      for (const { type, value } of this.globals) {
+        s.byte(type);
         s.byte(1);
-        s.byte(0x41);
+        s.byte(type === I32 ? 0x41 : 0x42);
         s.s32(value);
         s.byte(0x0b);
       }
