@@ -156,7 +156,7 @@ export class Hart {
         eager: options.translate === "always",
         compileModule: options.compileModule ?? plainCompile,
         store: (options.decodePages === undefined && options.codeStore?.(layout.memoryPages)) || null,
-        imports: { ...instance.exports, memory: this.memory, slowFloat: env.slowFloat },
+        imports: { ...instance.exports, memory: this.memory, regions: table, slowFloat: env.slowFloat },
       });
     }
     this.call = instance.exports.run as Run;

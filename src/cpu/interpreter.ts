@@ -31,6 +31,7 @@ import {
   IP_BASE,
   LAST_EXIT,
   LAST_REFERENCED,
+  LAST_SITE,
   MOST_RECORDED,
   PC,
   PC_BASE,
@@ -265,9 +266,31 @@ function emitFormerHandler(e: InterpreterEmitter): void {
   emitFindRecord(e);
   e.f
     .get(e.t)
-    .mem("i32_load", REGION_RECORDS + 4)
+    .mem("i32_load16_u", REGION_RECORDS + 4)
     .set(e.handlerLocal)
     .br(e.labels.dispatch);
+}
+
+/** Control came here from a site of a region: next time it need not pass by, if the region whose record is in t may be called. */
+function emitNoteSite(e: InterpreterEmitter): void {
+  const { f } = e;
+  const site = e.t2;
+  f.i32(0).mem("i32_load", LAST_SITE).tee(site);
+  const note = () => {
+    f.i32(0).i32(0).mem("i32_store", LAST_SITE);
+    f.get(e.t).mem("i32_load16_u", REGION_RECORDS + 6);
+    f.if_(VOID, () => {
+      f.get(site).get(e.t).mem("i32_load", REGION_RECORDS).mem("i32_store");
+      f.get(site)
+        .get(e.t)
+        .mem("i64_load", REGION_RECORDS + 8)
+        .mem("i64_store", 8);
+      f.get(site);
+      e.pc();
+      f.mem("i64_store", 16);
+    });
+  };
+  f.if_(VOID, note, undefined, false);
 }
 
 /**
@@ -278,6 +301,7 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
   const { f } = e;
   e.unretire();
   emitFindRecord(e);
+  emitNoteSite(e);
   f.get(e.fuelLocal)
     .get(e.t)
     .mem("i64_load", REGION_RECORDS + 8)
@@ -285,7 +309,7 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
   // The base page is as far from this one as the offset says.
   e.pcBase();
   f.get(e.a).i64(-4096).op("i64_and", "i64_sub");
-  f.get(e.t).mem("i32_load", REGION_RECORDS).callIndirect(regionType).set(e.reason);
+  f.i32(0).get(e.t).mem("i32_load", REGION_RECORDS).callIndirect(regionType).set(e.reason);
   f.i32(0).i32(0).mem("i32_store", CODE_DROPPED);
   f.i32(0).mem("i64_load", PC).set(e.npc);
   f.get(e.t).i32(2).op("i32_shr_u").tee(e.t2);
@@ -307,7 +331,7 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
     .if_(VOID, () => {
       f.get(e.fuelLocal).i32(1).op("i32_sub").set(e.fuelLocal);
       f.get(e.t)
-        .mem("i32_load", REGION_RECORDS + 4)
+        .mem("i32_load16_u", REGION_RECORDS + 4)
         .set(e.handlerLocal)
         .br(e.labels.dispatch);
     });

@@ -40,15 +40,17 @@ export const REGION_CALLS = RECORDED + 4;
 export const REGION_INSTRUCTIONS = REGION_CALLS + 8;
 /** Where the interpreter went on last behind a region, as i64. */
 export const LAST_EXIT = REGION_INSTRUCTIONS + 8;
+/** i32: linear address of the site (REGION_SITES) whose jump left a region last; 0: it is none. */
+export const LAST_SITE = LAST_EXIT + 8;
 /** Where the interpreter is: i64 address of the page it runs in, and i32 linear address of that page's slots. */
-export const PC_BASE = LAST_EXIT + 8;
+export const PC_BASE = LAST_SITE + 8;
 export const IP_BASE = PC_BASE + 8;
 /**
  * i64: number of the state of the current bank as far as it matters to regions: while it is the same, every page that was found to be
  * mapped to its frame (REGION_PAGES) still is.
  */
 export const GENERATION = IP_BASE + 8;
-/** Per miss: i32 region, i64 address of the jump, i64 target, i64 address of the region's base page; each at a multiple of 8. */
+/** Per miss: i32 address of the region's block, i64 address of the jump, i64 target, i64 address of the region's base page; each at a multiple of 8. */
 export const MISS_RING = 2048;
 export const MISS_BYTES = 32;
 export const MISSES = 32;
@@ -78,15 +80,32 @@ export const BANKS = 16;
 export const TLB = 4096;
 
 /**
- * Entries of translated regions: i32 index in the table of functions, i32 handler that the slot had before, i64 offset of
+ * Entries of translated regions: i32 index in the table of functions, u16 handler that the slot had before, u16 whether other regions
+ * may call this one, i64 offset of
  * the instruction from the region's base page (which can be in another library, far away).
  */
 export const REGION_RECORDS = TLB + BANKS * BANK_BYTES;
 export const REGION_RECORD_BYTES = 16;
 export const MOST_REGION_ENTRIES = 8192;
 
+/**
+ * What belongs to a region in this run (by its index): i32 per page, the frame that it must be mapped to, or -1 while that is not
+ * known; then per jump through a register that leaves it, where that went last: i32 index of the region that begins there (0: none), at 8
+ * the i64 offset of that place from the other region's base page, and at 16 its i64 address. The interpreter writes it (LAST_SITE).
+ */
+export const REGION_FRAMES = 0;
+export const MOST_REGION_PAGES = 32;
+export const REGION_SITES = REGION_FRAMES + MOST_REGION_PAGES * 4;
+export const REGION_SITE_BYTES = 32;
+export const MOST_REGION_SITES = 16;
+export const REGION_BLOCK_BYTES = REGION_SITES + MOST_REGION_SITES * REGION_SITE_BYTES;
+/** Regions that are made in a run and live at the same time (each a module, which costs the engine about 25 KB), and those of earlier runs. */
+export const MOST_REGIONS = 4000;
+export const MOST_KEPT_REGIONS = 4000;
+export const REGION_BLOCKS = REGION_RECORDS + MOST_REGION_ENTRIES * REGION_RECORD_BYTES;
+
 /** Per entry (by record): i32, instructions that were run from it, modulo 2^32. */
-export const REGION_WORK = REGION_RECORDS + MOST_REGION_ENTRIES * REGION_RECORD_BYTES;
+export const REGION_WORK = REGION_BLOCKS + (1 + MOST_REGIONS + MOST_KEPT_REGIONS) * REGION_BLOCK_BYTES;
 
 /**
  * Jumps taken while the recording interpreter runs: i64 address of the jump, i64 address it went to; RECORDED of them.

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { evaluateBundle, loadBundle } from "../../dist/cli/bundle.js";
-import { readRegions } from "../../dist/host/node/code-store.js";
+import { readProgram } from "../../dist/host/node/code-store.js";
 
 const CACHE = "dist/bundle/run.cache";
 
@@ -66,11 +66,11 @@ test("a run leaves translations for later runs, which print the same; damaged on
   try {
     expect(run()).toEqual(printed);
     // The process that translates is not waited for.
-    await expect.poll(() => [files(".code").length, files("profile").length], { timeout: 60_000 }).toEqual([1, 0]);
-    const [file] = files(".code");
-    const [region] = readRegions(file);
-    expect(region.entryOffsets).toContain(region.rootOffset);
-    expect(region.code.length).toBeGreaterThan(1000);
+    await expect.poll(() => [files(".program").length, files("profile").length], { timeout: 60_000 }).toEqual([1, 0]);
+    const [file] = files(".program");
+    const { regions, code } = readProgram(file)!;
+    expect(regions[0].entryOffsets).toContain(regions[0].rootOffset);
+    expect(code.length).toBeGreaterThan(1000);
     const whole = readFileSync(file);
     expect(run()).toEqual(printed);
     expect(files(".lessons").map((name) => readFileSync(name, "latin1"))).toEqual(["."]);

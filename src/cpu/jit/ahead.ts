@@ -1,18 +1,20 @@
 // Translates what an earlier run was seen to execute (survey.ts), for the runs to come: chooses the instructions at which
 // regions begin so that control is in regions as much as possible, and says of what each region was made.
+import { MOST_KEPT_REGIONS } from "../layout.ts";
 import { type Block, type CodeGraph, findCode, LEAST_INSTRUCTIONS } from "./blocks.ts";
 import type { KeptPage, KeptRegion } from "./kept-regions.ts";
-import { translate } from "./region.ts";
+import { entriesOf, type Goal } from "./region.ts";
+import { translateTogether } from "./region-module.ts";
 import { type CodeProfile, hashOf, type ProfiledPage } from "./survey.ts";
 
 /** Translated instructions of one plan. */
 const MOST_INSTRUCTIONS = 60_000;
 /** A place is looked at if it is the goal of this share of all jumps. */
-const WORTH_LOOKING = 5e-5;
+const WORTH_LOOKING = 2e-5;
 /** Instructions that must have been run in a region for each of its own: loading it must not cost more than it saves. */
-const WORTH_LOADING = 2500;
+const WORTH_LOADING = 600;
 /** Times an instruction must have been run to be part of a region. */
-const WORTH_TRANSLATING = 200;
+const WORTH_TRANSLATING = 100;
 /** Jumps forwards mostly lie within what another jump leads to. */
 const FORWARD_WEIGHT = 1 / 8;
 /** A loop with this share of all jumps is entered in its middle, too: the hart stops now and then, and goes on there. */
@@ -22,9 +24,9 @@ const MOST_DISTANCE_PAGES = 4096;
 /** What runs in a region that is entered, at least. */
 const INSTRUCTIONS_PER_VISIT = 20;
 
-export interface TranslatedRegion extends Omit<KeptRegion, "module"> {
-  /** pageHash() of the page of the root. */
-  readonly rootHash: number;
+/** What is kept for a program: regions that call each other, in one module. */
+export interface TranslatedProgram {
+  readonly regions: readonly KeptRegion[];
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
@@ -38,33 +40,57 @@ interface Edge {
   isInside: boolean;
 }
 
-/** The regions of a profile, those first that most jumps lead to, for linear memory of so many pages. */
-export function* translateAhead(profile: CodeProfile, memoryPages: number): Generator<TranslatedRegion> {
+/** A region that shall be, and the place where it begins. */
+interface Choice {
+  readonly graph: CodeGraph;
+  readonly root: number;
+  /** Offsets from the base page at which it can be entered in any case. */
+  readonly entries: ReadonlySet<number>;
+}
+
+/** The regions of a profile, for linear memory of so many pages; null: nothing is worth one. */
+export function translateAhead(profile: CodeProfile, memoryPages: number): TranslatedProgram | null {
   const imports = new Set(profile.imports);
   const hashes = profile.pages.map(hashOf);
   const plan = new Plan(profile);
-  let instructions = 0;
-  while (instructions < MOST_INSTRUCTIONS) {
-    const next = plan.next();
-    if (next === null) return;
-    const { graph, root } = next;
-    const { entries, bytes } = translate(graph, root % 4096, {
-      memoryPages,
-      isExported: (name) => imports.has(name),
-      notesMisses: false,
-    });
-    plan.account(graph, root, entries);
-    if (entries.length === 0) continue;
-    instructions += graph.instructionCount;
-    yield {
-      rootOffset: root % 4096,
-      entryOffsets: entries,
-      instructionCount: graph.instructionCount,
-      pages: pagesOf(graph, profile.pages, hashes),
-      rootHash: hashes[Math.floor(root / 4096)],
-      bytes,
-    };
+  const choices: Choice[] = [];
+  for (let instructions = 0; instructions < MOST_INSTRUCTIONS && choices.length < MOST_KEPT_REGIONS; ) {
+    const choice = plan.next();
+    if (choice === null) break;
+    plan.account(choice);
+    choices.push(choice);
+    instructions += choice.graph.instructionCount;
   }
+  if (choices.length === 0) return null;
+  const goals = goalsOf(choices);
+  const sources = choices.map(({ graph, root }) => ({
+    graph,
+    root: root % 4096,
+    goalAt: (offset: number) => goals.get(plan.goal(Math.floor(root / 4096), offset)) ?? null,
+  }));
+  const isExported = (name: string) => imports.has(name);
+  const { bytes, regions } = translateTogether(sources, { memoryPages, isExported });
+  const kept = choices.map(({ graph, root }, i) => ({
+    rootOffset: root % 4096,
+    entryOffsets: regions[i].entries,
+    siteCount: regions[i].siteCount,
+    instructionCount: graph.instructionCount,
+    pages: pagesOf(graph, profile.pages, hashes),
+  }));
+  return { regions: kept, bytes };
+}
+
+/** By place: the region that is entered there. One that begins there goes before others. */
+function goalsOf(choices: readonly Choice[]): Map<number, Goal> {
+  const goals = new Map<number, Goal>();
+  choices.forEach(({ root }, region) => void goals.set(root, { region, offset: root % 4096 }));
+  choices.forEach(({ graph, entries }, region) => {
+    for (const offset of entries) {
+      const place = placeOf(graph, offset);
+      if (!goals.has(place)) goals.set(place, { region, offset });
+    }
+  });
+  return goals;
 }
 
 class Plan {
@@ -115,7 +141,7 @@ class Plan {
   }
 
   /** The place that is so far from the beginning of the page, or -1. */
-  private goal(page: number, offset: number): number {
+  goal(page: number, offset: number): number {
     const distance = Math.floor(offset / 4096);
     const home = this.homes[page];
     const goal = distance === 0 ? page : home?.layout.get(home.vpn + distance);
@@ -132,7 +158,7 @@ class Plan {
   }
 
   /** The code that should be a region next, and the place where that begins; null: there is no more that is worth it. */
-  next(): { graph: CodeGraph; root: number } | null {
+  next(): Choice | null {
     for (;;) {
       let root = -1;
       let most = this.least;
@@ -148,7 +174,9 @@ class Plan {
       const graph = this.codeFrom(root);
       if (graph.instructionCount < LEAST_INSTRUCTIONS) continue;
       const work = Math.max(this.newWork(graph), most * INSTRUCTIONS_PER_VISIT);
-      if (work * this.scale >= WORTH_LOADING * graph.instructionCount) return { graph, root };
+      if (work * this.scale >= WORTH_LOADING * graph.instructionCount) {
+        return { graph, root, entries: entriesOf(graph, root % 4096, true) };
+      }
     }
   }
 
@@ -185,11 +213,11 @@ class Plan {
    * The code is a region now, with these entries (offsets from the root's page). Jumps within it lead nowhere else any more; where it
    * is left, another one could begin.
    */
-  account(graph: CodeGraph, root: number, entries: readonly number[]): void {
+  account({ graph, root, entries }: Choice): void {
     const place = (at: number) => placeOf(graph, at);
     const starts = new Set<number>();
     for (const { start, instructions } of graph.blocks.values()) if (instructions.length > 0) starts.add(place(start));
-    const enterable = new Set(entries.map(place));
+    const enterable = new Set([...entries].map(place));
     for (const at of enterable) {
       this.entries.add(at);
       this.weights.delete(at);

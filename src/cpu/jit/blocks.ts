@@ -1,6 +1,8 @@
 // Finds the code of a region: basic blocks reached from one instruction by following branches, jumps and calls, over a few
 // pages, as far as it was seen to run. Reads bytes; emits nothing.
+
 import { type Decoded, decode, HANDLER_ILLEGAL, newDecoded } from "../isa/decode.ts";
+import { MOST_REGION_PAGES } from "../layout.ts";
 
 /** Where instructions are read from; addresses are byte offsets from the region's base page. */
 export interface CodeSource {
@@ -17,7 +19,6 @@ export interface CodeSource {
 
 /** Bounds of one region. */
 export const MOST_INSTRUCTIONS = 600;
-export const MOST_PAGES = 32;
 /** Shorter ones are not worth a module. */
 export const LEAST_INSTRUCTIONS = 3;
 /** A region that is still smaller takes in code that has a region already. */
@@ -29,7 +30,7 @@ export type Terminator =
   | { readonly kind: "branch"; readonly taken: number; readonly next: number }
   /** `likely`: where it goes most of the time, if that is in the region. */
   | { readonly kind: "indirect"; readonly likely: number | null }
-  /** The instruction at `at` is left to the interpreter. */
+  /** Goes on at `at` outside of the region. */
   | { readonly kind: "leave"; readonly at: number };
 
 export interface BlockInstruction extends Readonly<Decoded> {
@@ -162,7 +163,7 @@ class Explorer {
   private frameAt(page: number): number {
     const known = this.frames.get(page);
     if (known !== undefined) return known;
-    if (this.frames.size >= MOST_PAGES) return -1;
+    if (this.frames.size >= MOST_REGION_PAGES) return -1;
     const pfn = this.source.frame(page);
     if (pfn >= 0) this.frames.set(page, pfn);
     return pfn;

@@ -24,7 +24,7 @@ import {
 import { findCode, LEAST_INSTRUCTIONS } from "./blocks.ts";
 import { type CodeStore, KeptRegions } from "./kept-regions.ts";
 import { Profile } from "./profile.ts";
-import { translate } from "./region.ts";
+import { translate } from "./region-module.ts";
 import { type InstalledRegion, RegionTable } from "./region-table.ts";
 import { noteJump, type ProfiledPage, Survey } from "./survey.ts";
 
@@ -100,6 +100,8 @@ export class CodeCache {
   private surveyedAt = { instructions: 0, kept: 0 };
   /** Times a root was translated. */
   private readonly attempts = new Map<number, number>();
+  /** keptInstructions at the last review: translating must be cheaper than interpreting what is left. */
+  private keptSoFar = 0;
   private misses = 0;
   private samples = 0;
   /** What is recorded next: what runs around this address, or, for the survey, whatever runs; null: nothing. */
@@ -152,7 +154,10 @@ export class CodeCache {
     if (this.recording !== null) return;
     const { words } = this.o;
     if (++this.samples % SAMPLES_PER_LESSON === 0) this.learn();
-    if (this.samples % SAMPLES_PER_REVIEW === 0) this.review(instructionsRun);
+    if (this.samples % SAMPLES_PER_REVIEW === 0) {
+      this.keptSoFar = this.keptInstructions;
+      this.review(instructionsRun);
+    }
     if (this.consider(PC, instructionsRun) || this.considerSurvey(instructionsRun)) return;
     // Code that runs from a region into another without a jump backwards is never found by the program counter.
     const exited = words[LAST_EXIT / 4 + 1] !== -1;
@@ -166,21 +171,21 @@ export class CodeCache {
     const vpn = words[at / 4 + 1] * 2 ** 20 + (words[at / 4] >>> 12);
     const offset = words[at / 4] & 0xfff;
     const pfn = this.executableFrame(vpn);
-    this.kept?.sampled(vpn, pfn);
+    this.kept?.sampled(pfn);
     const page = pfn < 0 ? 0 : pool.findPage(pfn);
     if (page === 0) return false;
     const slot = page + offset * (SLOT_BYTES / 2);
     if (pool.handlerAt(slot) === HANDLER_REGION) return false;
     if (this.o.eager) {
       if (pool.handlerAt(slot) === HANDLER_UNDECODED) pool.decodeAt(slot);
-      this.translateAt(vpn, offset);
+      this.translateAt(vpn, offset, "optimised");
       return true;
     }
     const key = pfn * 4096 + offset;
     const count = (this.counts.get(key) ?? 0) + 1;
     if (this.counts.size >= MOST_COUNTS) this.counts.clear();
     this.counts.set(key, count);
-    if (count < HOT || priceOf(this.translatedInstructions) > instructionsRun) return false;
+    if (count < HOT || priceOf(this.translatedInstructions) > instructionsRun - this.keptSoFar) return false;
     this.counts.delete(key);
     this.record({ vpn, offset, root: words[ROOT_POINTER / 4] });
     return true;
@@ -295,7 +300,7 @@ export class CodeCache {
     const again = new Map<InstalledRegion, number>();
     for (let i = 0; i < MISSES; i++) {
       const at = (MISS_RING + i * MISS_BYTES) / 4;
-      const region = this.regions.at(words[at]);
+      const region = this.regions.withBlock(words[at]);
       if (region === null) continue;
       const base = this.wide(4 * at + 24);
       const jump = base + this.wide(4 * at + 8);
@@ -349,7 +354,7 @@ export class CodeCache {
       frame: (page: number) => this.translatableFrame(vpn + page),
       // An optimised region has in it what it calls; a baseline region ends where another can be entered.
       belongsElsewhere: (pfn: number, at: number) =>
-        kind === "optimised" || eager
+        kind === "optimised"
           ? at + pfn * 4096 !== ownRoot && this.regions.isRoot(pfn, at)
           : this.regions.isEntry(pfn, at),
       isHot: (pfn: number, at: number) => eager || profile.isHot(pfn, at),
@@ -358,19 +363,17 @@ export class CodeCache {
     };
     const graph = findCode(source, rootOffset);
     if (graph.instructionCount < LEAST_INSTRUCTIONS) return;
-    const region = translate(graph, rootOffset, {
-      memoryPages: layout.memoryPages,
-      isExported: (name) => name in this.o.imports,
-      notesMisses: true,
-    });
-    if (region.entries.length === 0) return;
+    const isExported = (name: string) => name in this.o.imports;
+    const { bytes, regions } = translate(graph, rootOffset, { memoryPages: layout.memoryPages, isExported });
+    const [{ entries: entryOffsets, pages, siteCount }] = regions;
+    if (entryOffsets.length === 0) return;
     this.translated++;
     this.translatedInstructions += graph.instructionCount;
     if (kind === "optimised") this.optimisedInstructions += graph.instructionCount;
     this.attempts.set(ownRoot, (this.attempts.get(ownRoot) ?? 0) + 1);
     const { instructionCount } = graph;
-    const origin = { rootOffset, entryOffsets: region.entries, instructionCount, kind, baseVpn: vpn };
-    this.regions.install(this.o.compileModule(region.bytes, kind), origin, graph.frames);
+    const origin = { rootOffset, entryOffsets, pages, siteCount, instructionCount, kind };
+    this.regions.install(this.o.compileModule(bytes, kind), origin, vpn, graph.frames);
   }
 
   /** The frame was given a decode page; it is mapped at this page number. */

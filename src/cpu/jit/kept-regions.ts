@@ -1,7 +1,7 @@
-// Regions that were translated and optimised before this run and are kept by the host (CodeStore). They are found by what is in
-// the page of their root, and loaded when the program counter was sampled there several times: loading costs as much as interpreting
-// a hundred thousand instructions. Their other pages join as they are decoded. A page counts as the region's only if every
-// instruction that was translated from it is there byte for byte.
+// Regions that were translated and optimised before this run and are kept by the host (CodeStore), for each program in one module.
+// A program is known by what is in the pages that the program counter is found in; then its regions are loaded, which costs as much
+// as interpreting some hundred thousand instructions, and join the frames that have their code. A page counts as a region's only if
+// every instruction that was translated from it is there byte for byte.
 import type { CompiledModule } from "../compile-module.ts";
 import type { DecodePool } from "../decode-pool.ts";
 import { pageHash } from "./page-hash.ts";
@@ -19,26 +19,35 @@ export interface KeptPage {
   readonly bytes: Uint8Array;
 }
 
-/** Its base page is that of its root. */
-export interface KeptRegion extends Pick<RegionOrigin, "rootOffset" | "entryOffsets" | "instructionCount"> {
+/** Its base page, number 0, is that of its root. */
+export interface KeptRegion
+  extends Pick<RegionOrigin, "rootOffset" | "entryOffsets" | "siteCount" | "instructionCount"> {
+  /** In the order of the region's block. */
   readonly pages: readonly KeptPage[];
-  /** Its module with machine code; null if the engine does not take it. */
+}
+
+export interface KeptProgram {
+  readonly regions: readonly KeptRegion[];
+  /** Their module with machine code; null if the engine does not take it. */
   module(): CompiledModule | null;
 }
 
 /** Keeps translations from run to run, for harts of one shape. */
 export interface CodeStore {
-  has(hash: number): boolean;
-  /** Regions whose root is in a page of this hash. */
-  regionsIn(hash: number): readonly KeptRegion[];
-  /** Whether it wants to learn from a run that spends most of its time in a page of this hash. */
+  /** Names of the programs that have code in a page of this hash. */
+  programsWith(hash: number): readonly number[];
+  /** What is kept for the program; null if that is gone. */
+  program(name: number): KeptProgram | null;
+  /** Whether it wants to learn from a run of the program, by the hash of the page that it spends most of its time in. */
   isLearning(hottest: number): boolean;
   /** Such a run has ended, and was interpreted for a good part: what there is to translate for the next one. */
   learn(profile: CodeProfile, hottest: number): void;
 }
 
-/** Samples in a page until its regions are loaded. */
+/** Samples in its pages until a program is loaded. */
 const WARM = 10;
+/** What a sample counts for if other programs have the page, too: it may be of a library. */
+const SHARED = 1 / 8;
 
 export interface KeptRegionsOptions {
   readonly bytes: Uint8Array;
@@ -53,12 +62,15 @@ export interface KeptRegionsOptions {
 
 export class KeptRegions {
   private readonly o: KeptRegionsOptions;
-  private readonly known = new Map<number, readonly KeptRegion[]>();
-  /** Pages of installed regions other than their roots', by hash. */
-  private readonly waiting = new Map<number, { region: InstalledRegion; kept: KeptPage }[]>();
-  /** Frames that may have regions which are not loaded yet. */
-  private readonly candidates = new Map<number, { readonly hash: number; samples: number }>();
-  private readonly installed = new Map<InstalledRegion, number>();
+  /** Frames with a decode page that a program may have code in: hash, and page number where they were decoded. */
+  private readonly decoded = new Map<number, { readonly hash: number; readonly vpn: number }>();
+  /** Samples in pages of programs that are not loaded. */
+  private readonly samples = new Map<number, number>();
+  private readonly loaded = new Set<number>();
+  /** Pages of loaded regions, by hash. */
+  private readonly pages = new Map<number, { readonly region: InstalledRegion; readonly kept: KeptPage }[]>();
+  private readonly keptOf = new Map<InstalledRegion, KeptRegion>();
+  private readonly workSeen = new Map<InstalledRegion, number>();
   private instructionsRun = 0;
 
   constructor(options: KeptRegionsOptions) {
@@ -67,59 +79,80 @@ export class KeptRegions {
 
   /** The frame was given a decode page; it is mapped at this page number. */
   pageDecoded(vpn: number, pfn: number): void {
-    const { pool, words, ramOffset, regions } = this.o;
+    const { pool, words, ramOffset, store } = this.o;
     if (pool.hasStops(pfn)) return;
     const hash = pageHash(words, (ramOffset + pfn * 4096) >> 2);
-    const waiting = this.waiting.get(hash)?.filter(({ region }) => regions.live.has(region));
-    if (waiting !== undefined) this.waiting.set(hash, waiting);
-    for (const { region, kept } of waiting ?? []) {
-      if (region.baseVpn + kept.page !== vpn || region.frames.has(kept.page) || !this.isSame(pfn, kept)) continue;
-      regions.bind(region, kept.page, pfn);
-    }
-    if (this.o.store.has(hash)) this.candidates.set(pfn, { hash, samples: 0 });
+    if (store.programsWith(hash).length === 0) return;
+    this.decoded.set(pfn, { hash, vpn });
+    this.join(hash, vpn, pfn);
   }
 
-  /** The program counter was in this frame, which is mapped at this page number. */
-  sampled(vpn: number, pfn: number): void {
-    const candidate = this.candidates.get(pfn);
-    if (candidate === undefined || ++candidate.samples < WARM) return;
-    this.candidates.delete(pfn);
-    const { hash } = candidate;
-    let known = this.known.get(hash);
-    if (known === undefined) {
-      known = this.o.store.regionsIn(hash);
-      this.known.set(hash, known);
+  /** The program counter was in this frame. */
+  sampled(pfn: number): void {
+    const page = this.decoded.get(pfn);
+    if (page === undefined || this.pages.has(page.hash)) return;
+    const programs = this.o.store.programsWith(page.hash);
+    for (const name of programs) {
+      if (this.loaded.has(name)) continue;
+      const samples = (this.samples.get(name) ?? 0) + (programs.length === 1 ? 1 : SHARED);
+      this.samples.set(name, samples);
+      if (samples >= WARM) {
+        this.load(name);
+        return;
+      }
     }
-    for (const kept of known) this.install(kept, vpn, pfn);
   }
 
   /** The frame lost its decode page. */
   forget(pfn: number): void {
-    this.candidates.delete(pfn);
+    this.decoded.delete(pfn);
   }
 
-  private install(kept: KeptRegion, baseVpn: number, basePfn: number): void {
-    // The run was quicker.
-    if (this.o.regions.isEntry(basePfn, kept.rootOffset)) return;
-    const frames = new Map<number, number>();
-    for (const page of kept.pages) {
-      const pfn = page.page === 0 ? basePfn : this.o.frame(baseVpn + page.page);
-      // Without a decode page a store to the frame would go unnoticed; its turn comes when it has one.
-      if (pfn >= 0 && this.o.pool.hasCode(pfn) && this.isSame(pfn, page)) frames.set(page.page, pfn);
-      else if (page.page === 0) return;
+  private load(name: number): void {
+    this.loaded.add(name);
+    const program = this.o.store.program(name);
+    const module = program?.module();
+    if (!program || !module) return;
+    const origins = program.regions.map(({ pages, rootOffset, entryOffsets, siteCount, instructionCount }) => ({
+      rootOffset,
+      entryOffsets,
+      siteCount,
+      instructionCount,
+      pages: pages.map(({ page }) => page),
+      kind: "kept" as const,
+    }));
+    this.o.regions.installKept(module, origins).forEach((region, i) => {
+      this.keptOf.set(region, program.regions[i]);
+      this.workSeen.set(region, 0);
+      for (const kept of program.regions[i].pages) {
+        const list = this.pages.get(kept.hash) ?? [];
+        list.push({ region, kept });
+        this.pages.set(kept.hash, list);
+      }
+    });
+    for (const [pfn, { hash, vpn }] of this.decoded) this.join(hash, vpn, pfn);
+  }
+
+  /** Binds the frame to the regions that have code in it. */
+  private join(hash: number, vpn: number, pfn: number): void {
+    for (const { region, kept } of this.pages.get(hash) ?? []) {
+      if (kept.page === 0 && region.frames.size === 0 && this.isSame(pfn, kept)) this.bindAt(region, vpn, pfn);
+      else if (region.baseVpn + kept.page === vpn) this.bind(region, kept, pfn);
     }
-    const module = kept.module();
-    if (module === null) return;
-    const { rootOffset, entryOffsets, instructionCount } = kept;
-    const origin = { rootOffset, entryOffsets, instructionCount, baseVpn, kind: "kept" } as const;
-    const region = this.o.regions.install(module, origin, frames);
-    this.installed.set(region, 0);
-    for (const page of kept.pages) {
-      if (page.page === 0) continue;
-      const list = this.waiting.get(page.hash) ?? [];
-      list.push({ region, kept: page });
-      this.waiting.set(page.hash, list);
+  }
+
+  /** The region's base page is there: binds what is known of its pages. */
+  private bindAt(region: InstalledRegion, baseVpn: number, basePfn: number): void {
+    region.baseVpn = baseVpn;
+    for (const kept of this.keptOf.get(region)!.pages) {
+      this.bind(region, kept, kept.page === 0 ? basePfn : this.o.frame(baseVpn + kept.page));
     }
+  }
+
+  private bind(region: InstalledRegion, kept: KeptPage, pfn: number): void {
+    // Without a decode page a store to the frame would go unnoticed; its turn comes when it has one.
+    if (pfn < 0 || region.frames.has(kept.page) || !this.o.pool.hasCode(pfn) || !this.isSame(pfn, kept)) return;
+    this.o.regions.bind(region, kept.page, pfn);
   }
 
   private isSame(pfn: number, { spans, bytes: expected }: KeptPage): boolean {
@@ -132,17 +165,13 @@ export class KeptRegions {
     return true;
   }
 
-  /** Instructions run in kept regions so far. Must be called before a region has run 2^32. */
+  /** Instructions run in kept regions so far. Must be called before a region has run 2^31. */
   harvest(): number {
-    const { regions } = this.o;
-    for (const [region, seen] of this.installed) {
-      if (!regions.live.has(region)) {
-        this.installed.delete(region);
-        continue;
-      }
-      const work = regions.workOf(region);
-      this.instructionsRun += (work - seen) >>> 0;
-      this.installed.set(region, work);
+    for (const [region, seen] of this.workSeen) {
+      const work = this.o.regions.workOf(region);
+      // Less than before: it lost entries.
+      this.instructionsRun += Math.max(0, (work - seen) | 0);
+      this.workSeen.set(region, work);
     }
     return this.instructionsRun;
   }

@@ -1,31 +1,31 @@
-// Translates a region (blocks.ts) into one wasm function: registers in locals, structured control flow (structure.ts), a
-// dispatcher for entries and indirect jumps. Produces the bytes of a module; installing it is code-cache.ts's business.
+// Translates a region (blocks.ts) into a wasm function: registers in locals, structured control flow (structure.ts), a
+// dispatcher for entries and indirect jumps, calls of other regions of the module. The module is region-module.ts's business.
 //
-//   region(fuel i32, entry i64, base i64) -> i32     entry: byte offset of the instruction to begin with, one of `entries`
+//   region(fuel i32, entry i64, base i64, depth i32) -> i32     entry: byte offset of the instruction to begin with, one of `entries`
 //   answers an exit reason or REGION_CONTINUE; PC, FUEL_LEFT and the registers are in memory then.
-//
-// What differs from one place of the code to another is in globals that the module exports: `index`, the region's number in the
-// ring of misses, and frameGlobal(page), the frame that a page must be mapped to. So one module serves many runs.
 import { EXIT_FUEL } from "../exits.ts";
-import { FloatHelpers, SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS } from "../isa/float-helpers.ts";
-import { FLOAT_OPERATIONS } from "../isa/float-operations.ts";
+import type { FloatHelpers } from "../isa/float-helpers.ts";
 import { SEMANTICS } from "../isa/semantics.ts";
 import {
   BANK_POINTER,
-  FCSR,
   FUEL_LEFT,
   GENERATION,
+  LAST_SITE,
   MISS_BYTES,
   MISS_COUNT,
   MISS_RING,
   MISSES,
+  MOST_REGION_SITES,
   PC,
+  REGION_FRAMES,
+  REGION_SITE_BYTES,
+  REGION_SITES,
   TLB_READ,
   TLB_WRITE,
 } from "../layout.ts";
-import { type FunctionBuilder, type Label, ModuleBuilder } from "../wasm/builder.ts";
+import type { FunctionBuilder, Label } from "../wasm/builder.ts";
 import { I32, I64, VOID } from "../wasm/opcodes.ts";
-import type { Block, CodeGraph } from "./blocks.ts";
+import type { Block, BlockInstruction, CodeGraph } from "./blocks.ts";
 import { findScopes, type Scope } from "./residence.ts";
 import { DISPATCHER, type Structure, structure } from "./structure.ts";
 import { type Leaves, REGION_CONTINUE, TranslatorEmitter } from "./translator-emitter.ts";
@@ -33,86 +33,48 @@ import { type Leaves, REGION_CONTINUE, TranslatorEmitter } from "./translator-em
 /** In the place of a jump's offset: there is no jump. */
 const FALLING = Number.NEGATIVE_INFINITY;
 
-/** Name of the global with the frame of the page at this number from the base page; -1: the page is not known yet. */
-export function frameGlobal(page: number): string {
-  return `frame ${page}`;
-}
-
-export interface Region {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Offsets from the base page at which the region can be entered. */
-  readonly entries: readonly number[];
-}
-
-export const REGION_PARAMS = [I32, I64, I64] as const;
+export const REGION_PARAMS = [I32, I64, I64, I32] as const;
+/** Regions that call each other, at most: the host's stack is bounded. */
+const MOST_DEPTH = 100;
 export const REGION_RESULTS = [I32] as const;
 
 /** Below this many targets the dispatcher compares one by one. */
 const FEW_TARGETS = 4;
 
-export interface TranslateOptions {
-  readonly memoryPages: number;
-  /** Whether the interpreter exports a function of this name (some floating-point operations are inline only). */
-  readonly isExported: (name: string) => boolean;
-  /** Whether somebody translates the region again when it is left by indirect jumps too often. */
-  readonly notesMisses: boolean;
+/** A place of another region of the module: the region's number, and an offset of its `entries`. */
+export interface Goal {
+  readonly region: number;
+  readonly offset: number;
 }
 
-export function translate(graph: CodeGraph, entry: number, options: TranslateOptions): Region {
-  const m = new ModuleBuilder();
-  m.importMemory("env", "memory", options.memoryPages, options.memoryPages);
-  const shared = {
-    mulhu: m.importFunction("env", "mulhu", [I64, I64], [I64]),
-    slowLoad: m.importFunction("env", "slowLoad", [I64, I32], [I64]),
-    slowStore: m.importFunction("env", "slowStore", [I64, I32, I64], []),
-    translate: m.importFunction("env", "translate", [I64, I32], [I32]),
-    readCsr: 0,
-    writeCsr: 0,
-  };
-  const names = floatNames(graph);
-  const called = [...names].filter((name) => options.isExported(`float:${name}`));
-  const slow = names.size > 0 ? m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS) : 0;
-  const floats = new FloatHelpers(m, { fcsr: FCSR, slow });
-  floats.importFrom("env", called);
-  const isRegionPage = m.importFunction("env", "isRegionPage", [I64, I64, I32], [I32]);
-  const index = m.exportedGlobal("index", 0);
-  const frames = new Map([...graph.frames.keys()].map((page) => [page, m.exportedGlobal(frameGlobal(page), -1)]));
-  const found = new Map([...graph.frames.keys()].map((page) => [page, m.global(I64, -1)]));
-  const f = m.function(REGION_PARAMS, REGION_RESULTS);
-  m.export("region", f);
-  const builder = new RegionBuilder(
-    f,
-    graph,
-    entry,
-    { index, frames, found, isRegionPage, notesMisses: options.notesMisses },
-    shared,
-    floats,
-  );
-  builder.emit();
-  return { bytes: m.encode(), entries: builder.entries() };
+/** Offsets at which a region can be entered in any case; structure() may find more. */
+export function entriesOf(graph: CodeGraph, root: number, isKept: boolean): Set<number> {
+  const entries = new Set([root]);
+  // Kept regions are entered behind their calls, too.
+  const isReturnedTo = isKept || [...graph.blocks.values()].some((block) => block.end.kind === "indirect");
+  if (!isReturnedTo) return entries;
+  for (const at of graph.indirectTargets) if (graph.blocks.get(at)?.instructions.length) entries.add(at);
+  return entries;
 }
 
-function floatNames(graph: CodeGraph): Set<string> {
-  const known = new Set(FLOAT_OPERATIONS.map(({ name }) => name));
-  const names = new Set<string>();
-  for (const block of graph.blocks.values()) {
-    for (const { row } of block.instructions) if (known.has(row!.name)) names.add(row!.name);
-  }
-  return names;
-}
-
-/** Numbers of what the region's module has for itself. */
-interface RegionModule {
-  /** Globals: the region's number; by page, its frame, and the GENERATION in which it was found to be mapped to that. */
-  readonly index: number;
-  readonly frames: ReadonlyMap<number, number>;
-  readonly found: ReadonlyMap<number, number>;
+/** What a region knows of its module: numbers of globals, functions and types. */
+export interface Surroundings {
+  /** Global, and the distance of this region's block from the address there. */
+  readonly blocks: number;
+  readonly block: number;
+  readonly pages: readonly number[];
+  /** Globals, as `pages`: the GENERATION in which the page was found to be mapped to its frame. */
+  readonly found: readonly number[];
   /** Function (memory-functions.ts). */
   readonly isRegionPage: number;
-  readonly notesMisses: boolean;
+  readonly regionType: number;
+  /** By number of the region. */
+  readonly functions: readonly number[];
+  readonly isKept: boolean;
+  readonly goalAt: (offset: number) => Goal | null;
 }
 
-class RegionBuilder {
+export class RegionBuilder {
   private readonly f: FunctionBuilder;
   private readonly e: TranslatorEmitter;
   /** Node 0 is the dispatcher; blocks are numbered from 1. */
@@ -126,16 +88,20 @@ class RegionBuilder {
   private readonly blockLabels: Label[] = [];
   /** i64 local: offset of the block to dispatch to. */
   private readonly target: number;
-  /** i64 local: offset of the indirect jump that leads to the dispatcher. */
+  /** i64 local: offset of the indirect jump that leads to the dispatcher; i32 local: address of its site, or 0. */
   private readonly jump: number;
-  private readonly module: RegionModule;
+  private readonly site: number;
+  private readonly module: Surroundings;
+  siteCount = 0;
+  /** Leaves the function as the region that was called did. */
+  private propagateLabel!: Label;
   private node = 0;
 
   constructor(
     f: FunctionBuilder,
     graph: CodeGraph,
     entry: number,
-    module: RegionModule,
+    module: Surroundings,
     shared: TranslatorEmitter["shared"],
     floats: FloatHelpers,
   ) {
@@ -149,33 +115,61 @@ class RegionBuilder {
     });
     this.target = f.local(I64);
     this.jump = f.local(I64);
+    this.site = f.local(I32);
     for (const block of graph.blocks.values()) {
       this.nodeOf.set(block.start, this.blocks.length);
       this.blocks.push(block);
     }
-    const hasIndirect = [...graph.blocks.values()].some((block) => block.end.kind === "indirect");
-    const targets = new Set([this.nodeOf.get(entry)!]);
-    if (hasIndirect) {
-      for (const site of graph.indirectTargets) {
-        if (this.graph.blocks.get(site)?.instructions.length) targets.add(this.nodeOf.get(site)!);
-      }
-    }
+    const targets = new Set([...entriesOf(graph, entry, module.isKept)].map((at) => this.nodeOf.get(at)!));
     const successors = this.blocks.map((block) => this.successors(block));
     this.shape = structure(successors, targets);
-    this.scopes = findScopes(this.shape, successors, this.blocks, graph.instructionCount);
+    const calls = this.blocks.map((block) => this.callsOthers(block));
+    this.scopes = findScopes(this.shape, successors, this.blocks, calls, graph.instructionCount);
   }
 
   private successors(block: Block | null): number[] {
     switch (block?.end.kind) {
-      case "jump":
-        return [this.nodeOf.get(block.end.to)!];
+      case "jump": {
+        const call = this.linkedCall(block);
+        const to = this.nodeOf.get(block.end.to)!;
+        return call === null ? [to] : [to, this.nodeOf.get(call.returnsTo)!];
+      }
       case "branch":
         return [this.nodeOf.get(block.end.next)!, this.nodeOf.get(block.end.taken)!];
-      case "indirect":
-        return block.end.likely === null ? [DISPATCHER] : [DISPATCHER, this.nodeOf.get(block.end.likely)!];
+      case "indirect": {
+        const { likely } = block.end;
+        const returnsTo = this.returnOf(block);
+        const known = [likely, returnsTo].filter((at) => at !== null).map((at) => this.nodeOf.get(at)!);
+        return [DISPATCHER, ...known];
+      }
       default:
         return [];
     }
+  }
+
+  /** A call at the block's end of what another region has: where it returns to. */
+  private linkedCall(block: Block | null): { readonly returnsTo: number } | null {
+    if (block?.end.kind !== "jump") return null;
+    const last = block.instructions[block.instructions.length - 1];
+    const isCall = last !== undefined && last.row!.format === "J" && last.rd !== 0;
+    return isCall && this.goalAt(block.end.to) !== null ? { returnsTo: last.at + last.lengthBytes } : null;
+  }
+
+  /** The other region that has the code at the beginning of a block that only leaves. */
+  private goalAt(offset: number): Goal | null {
+    return this.graph.blocks.get(offset)!.instructions.length === 0 ? this.module.goalAt(offset) : null;
+  }
+
+  /** Where a call through a register at the block's end, which another region may take, returns to. */
+  private returnOf(block: Block): number | null {
+    const last = block.instructions[block.instructions.length - 1];
+    return this.module.isKept && isLink(last.rd) ? last.at + last.lengthBytes : null;
+  }
+
+  /** Whether other regions may run between the block and one behind it. */
+  private callsOthers(block: Block | null): boolean {
+    if (block?.end.kind === "indirect") return this.returnOf(block) !== null;
+    return this.linkedCall(block) !== null;
   }
 
   /** Offsets of the blocks that the dispatcher reaches. */
@@ -188,20 +182,23 @@ class RegionBuilder {
 
   emit(): void {
     const { f, e } = this;
-    f.block(VOID, (exit) => {
-      e.exitLabel = exit;
-      e.withLeaves(null, (leaves) => {
-        this.leavesOf.set(null, leaves);
-        f.i32(0).mem("i32_load", BANK_POINTER).i32(TLB_READ).op("i32_add").tee(e.tlbRead);
-        f.i32(TLB_WRITE - TLB_READ)
-          .op("i32_add")
-          .set(e.tlbWrite);
-        f.get(e.entryOffset).set(this.target);
-        this.tree(DISPATCHER, 0);
+    f.block(VOID, (propagate) => {
+      this.propagateLabel = propagate;
+      f.block(VOID, (exit) => {
+        e.exitLabel = exit;
+        e.withLeaves(null, (leaves) => {
+          this.leavesOf.set(null, leaves);
+          f.i32(0).mem("i32_load", BANK_POINTER).i32(TLB_READ).op("i32_add").tee(e.tlbRead);
+          f.i32(TLB_WRITE - TLB_READ)
+            .op("i32_add")
+            .set(e.tlbWrite);
+          f.get(e.entryOffset).set(this.target);
+          this.tree(DISPATCHER, 0);
+        });
       });
+      f.i32(0).get(e.npc).mem("i64_store", PC);
+      f.i32(0).get(e.fuelLocal).mem("i32_store", FUEL_LEFT);
     });
-    f.i32(0).get(e.npc).mem("i64_store", PC);
-    f.i32(0).get(e.fuelLocal).mem("i32_store", FUEL_LEFT);
     f.get(e.status);
   }
 
@@ -287,15 +284,126 @@ class RegionBuilder {
     if (jumps) return;
     e.endBlock();
     if (block.end.kind === "jump") this.goTo(node, block.end.to, FALLING, pending);
-    else if (block.end.kind === "leave") e.leave(REGION_CONTINUE, block.end.at, pending);
+    else if (block.end.kind === "leave") this.leave(node, block.end.at, pending);
+  }
+
+  /** Control leaves the region; another one may have what comes next. */
+  private leave(node: number, at: number, pending: number): void {
+    const goal = this.module.goalAt(at);
+    if (goal !== null) {
+      this.e.spend(pending);
+      pending = 0;
+      this.callGoal(node, at, goal, () => this.goOnBehindTransfer());
+    }
+    this.e.leave(REGION_CONTINUE, at, pending);
+  }
+
+  /**
+   * Around the call of another region, which is left out when too many wait already; fuel must be up to date. That region finds out
+   * itself whether its pages are there: if not, control comes back from it with nothing done.
+   */
+  private aroundCall(node: number, call: (unable: Label) => void): void {
+    const { f, e } = this;
+    const scope = this.scopes[node];
+    f.block(VOID, (unable) => {
+      f.get(e.depth).i32(MOST_DEPTH).op("i32_ge_u").brIf(unable, false);
+      if (scope !== null) e.storeRegisters(scope.written);
+      call(unable);
+    });
+  }
+
+  /** Runs the other region from its place `goal`, which is at this offset from here, and then `behind`. */
+  private callGoal(node: number, to: number, goal: Goal, behind: () => void): void {
+    const { f, e } = this;
+    this.aroundCall(node, () => {
+      f.get(e.fuelLocal).i64(goal.offset);
+      e.address(to - goal.offset);
+      f.get(e.depth).i32(1).op("i32_add").call(this.module.functions[goal.region]).set(e.status);
+      behind();
+    });
+  }
+
+  /** Runs the region where the jump of this site went last, if it is where npc leads now, and then `behind`. */
+  private callSite(node: number, site: number, behind: () => void): void {
+    const { f, e } = this;
+    const { blocks, regionType } = this.module;
+    const index = e.t2;
+    this.aroundCall(node, (unable) => {
+      f.globalGet(blocks).tee(e.t).mem("i32_load", site).tee(index).op("i32_eqz").brIf(unable, false);
+      f.get(e.t)
+        .mem("i64_load", site + 16)
+        .get(e.npc)
+        .op("i64_ne")
+        .brIf(unable, false);
+      f.get(e.fuelLocal)
+        .get(e.t)
+        .mem("i64_load", site + 8)
+        .tee(e.va64);
+      f.get(e.npc).get(e.va64).op("i64_sub").get(e.depth).i32(1).op("i32_add");
+      f.get(index).callIndirect(regionType).set(e.status);
+      behind();
+    });
+  }
+
+  /** Behind a call of a region that was to return there. */
+  private goOnBehindCall(node: number, returnsTo: number): void {
+    const { f, e } = this;
+    f.get(e.status).i32(REGION_CONTINUE).op("i32_ne").brIf(this.propagateLabel, false);
+    f.i32(0).mem("i64_load", PC);
+    e.address(returnsTo);
+    f.op("i64_ne").brIf(this.propagateLabel, false);
+    f.i32(0).mem("i32_load", FUEL_LEFT).set(e.fuelLocal);
+    // Registers may be others now.
+    e.cached = { x: 0, f: 0 };
+    this.goTo(node, returnsTo, FALLING, 0);
+  }
+
+  /** Behind a region that control passed to without a call: it may have returned to what called code of this one. */
+  private goOnBehindTransfer(): void {
+    const { f, e } = this;
+    if (!this.shape.isLoop[DISPATCHER]) {
+      f.br(this.propagateLabel);
+      return;
+    }
+    f.get(e.status).i32(REGION_CONTINUE).op("i32_ne").brIf(this.propagateLabel, false);
+    f.i32(0).mem("i32_load", FUEL_LEFT).set(e.fuelLocal);
+    const scope = this.scopes[DISPATCHER];
+    if (scope !== null) e.loadRegisters(scope.used);
+    f.i32(0).set(this.site);
+    f.i32(0).mem("i64_load", PC).tee(e.npc).get(e.base).op("i64_sub").set(this.target).br(this.loopLabels[DISPATCHER]);
   }
 
   /** The end of a block by a direct jump instruction. */
   private finish(): void {
+    const { node } = this;
     const { instruction, pending } = this.e;
-    const block = this.blocks[this.node]!;
+    const block = this.blocks[node]!;
     this.e.endBlock();
-    if (block.end.kind === "jump") this.goTo(this.node, block.end.to, instruction.at, pending + 1);
+    if (block.end.kind !== "jump") return;
+    const call = this.linkedCall(block);
+    if (call === null) this.goTo(node, block.end.to, instruction.at, pending + 1);
+    else this.call(node, instruction.at, block.end.to, call.returnsTo, pending + 1);
+  }
+
+  /** A call of code that another region has. */
+  private call(node: number, from: number, to: number, returnsTo: number, pending: number): void {
+    const { e } = this;
+    e.spend(pending);
+    if (to <= from) this.leaveWithoutFuel(to);
+    const { cached, leaves } = e;
+    this.callGoal(node, to, this.module.goalAt(to)!, () => this.goOnBehindCall(node, returnsTo));
+    e.cached = cached;
+    e.leaves = leaves;
+    e.leave(REGION_CONTINUE, to, 0);
+  }
+
+  /** A jump backwards looks at the budget (Hart.run); fuel is up to date. */
+  private leaveWithoutFuel(to: number): void {
+    const { f, e } = this;
+    f.get(e.fuelLocal)
+      .i32(0)
+      .op("i32_le_s")
+      .if_(VOID, () => e.leave(EXIT_FUEL, to, 0), undefined, false);
   }
 
   private branch(condition: () => void): void {
@@ -321,13 +429,9 @@ class RegionBuilder {
     const { cached, leaves } = e;
     e.cached = { ...cached };
     if (to <= from) {
-      // A jump backwards looks at the budget (Hart.run).
       e.spend(pending);
       pending = 0;
-      f.get(e.fuelLocal)
-        .i32(0)
-        .op("i32_le_s")
-        .if_(VOID, () => e.leave(EXIT_FUEL, to, 0), undefined, false);
+      this.leaveWithoutFuel(to);
     }
     if (shape.viaDispatcher(node, next)) {
       this.passOn(node, DISPATCHER);
@@ -351,20 +455,23 @@ class RegionBuilder {
 
   /** Leaves unless the pages of the block that no dominator has checked are mapped as they were. */
   private checkPages(node: number, block: Block, pending: number): void {
-    const { f, e, graph } = this;
-    if (graph.frames.size === 1) return;
-    const { frames, found, isRegionPage } = this.module;
+    const { f, e } = this;
+    const { blocks, block: own, pages, found, isRegionPage } = this.module;
     const generation = () => f.i32(0).mem("i64_load", GENERATION);
     for (const page of block.pages) {
       if (this.isChecked(node, page)) continue;
-      f.globalGet(found.get(page)!);
+      const number = pages.indexOf(page);
+      f.globalGet(found[number]);
       generation().op("i64_ne");
       const look = () => {
         // The distance, as the engine would compute the address itself for all pages whenever the region is entered.
         f.get(e.base).i64(page * 4096);
-        f.globalGet(frames.get(page)!).call(isRegionPage).op("i32_eqz");
+        f.globalGet(blocks)
+          .mem("i32_load", own + REGION_FRAMES + 4 * number)
+          .call(isRegionPage)
+          .op("i32_eqz");
         f.if_(VOID, () => e.leave(REGION_CONTINUE, block.start, pending), undefined, false);
-        generation().globalSet(found.get(page)!);
+        generation().globalSet(found[number]);
       };
       f.if_(VOID, look, undefined, false);
     }
@@ -398,13 +505,35 @@ class RegionBuilder {
       f.if_(VOID, () => this.goTo(node, likely, FALLING, 0));
     }
     this.passOn(node, DISPATCHER);
+    if (this.module.isKept) this.tryLastGoal(node, instruction);
     f.i64(instruction.at).set(this.jump).br(this.loopLabels[DISPATCHER]);
+  }
+
+  /** Calls the region where a jump through a register, to the address in npc, went last, if it goes there again. Returns do not. */
+  private tryLastGoal(node: number, { rd, rs1 }: BlockInstruction): void {
+    const { f, e } = this;
+    const { blocks, block } = this.module;
+    if ((isLink(rs1) && !isLink(rd)) || this.siteCount >= MOST_REGION_SITES) {
+      f.i32(0).set(this.site);
+      return;
+    }
+    const site = block + REGION_SITES + REGION_SITE_BYTES * this.siteCount++;
+    const returnsTo = this.returnOf(this.blocks[node]!);
+    const { cached, leaves } = e;
+    this.callSite(node, site, () => {
+      if (returnsTo === null) this.goOnBehindTransfer();
+      else this.goOnBehindCall(node, returnsTo);
+    });
+    e.cached = cached;
+    e.leaves = leaves;
+    f.globalGet(blocks).i32(site).op("i32_add").set(this.site);
   }
 
   /** Leaves for the address in npc, which an indirect jump computed, and notes the jump if that is wanted. */
   private leaveUnknown(): void {
     const { f, e } = this;
-    if (!this.module.notesMisses) {
+    if (this.module.isKept) {
+      f.i32(0).get(this.site).mem("i32_store", LAST_SITE);
       this.leaveForNpc(REGION_CONTINUE);
       return;
     }
@@ -415,7 +544,7 @@ class RegionBuilder {
       .i32(MISS_BYTES)
       .op("i32_mul")
       .tee(e.t);
-    f.globalGet(this.module.index).mem("i32_store", MISS_RING);
+    f.globalGet(this.module.blocks).mem("i32_store", MISS_RING);
     const values = [this.jump, e.npc, e.base];
     values.forEach((local, i) => {
       f.get(e.t)
@@ -487,6 +616,11 @@ function bestHash(offsets: readonly number[]): { size: number; shift: number } {
     if (fullest < best.fullest) best = { shift, fullest };
   }
   return { size, shift: best.shift };
+}
+
+/** Whether the register holds return addresses, by convention (RISC-V unprivileged manual, "Unconditional Jumps"). */
+function isLink(register: number): boolean {
+  return register === 1 || register === 5;
 }
 
 /** Whether the instruction does nothing but write rd. */

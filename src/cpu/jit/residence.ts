@@ -20,15 +20,18 @@ const SMALL_REGION = 100;
 /**
  * The scope of every node: the outermost loop that it is in, or null.
  * @param successors as given to structure()
+ * @param calls whether control can pass through another region behind a node: it must find the registers in memory
  * @param instructionCount of all blocks
  */
 export function findScopes(
   shape: Structure,
   successors: readonly (readonly number[])[],
   blocks: readonly (Block | null)[],
+  calls: readonly boolean[],
   instructionCount: number,
 ): (Scope | null)[] {
-  const headers = instructionCount <= SMALL_REGION ? blocks.map(() => DISPATCHER) : outermostLoops(shape, successors);
+  const isSmall = instructionCount <= SMALL_REGION && !calls.includes(true);
+  const headers = isSmall ? blocks.map(() => DISPATCHER) : outermostLoops(shape, successors, calls);
   const scopes = new Map<number, Scope>();
   return headers.map((header) => {
     if (header < 0) return null;
@@ -50,8 +53,12 @@ function addRegisters(block: Block | null, { used, written }: Scope): void {
   used.f |= written.f;
 }
 
-/** By node: the head of the outermost loop around it, or -1. */
-function outermostLoops(shape: Structure, successors: readonly (readonly number[])[]): number[] {
+/** By node: the head of the outermost loop around it that calls no other region, or -1. */
+function outermostLoops(
+  shape: Structure,
+  successors: readonly (readonly number[])[],
+  calls: readonly boolean[],
+): number[] {
   const predecessors: number[][] = successors.map(() => []);
   const heads = new Map<number, number[]>();
   successors.forEach((list, from) => {
@@ -65,15 +72,17 @@ function outermostLoops(shape: Structure, successors: readonly (readonly number[
   const headers = new Array<number>(successors.length).fill(-1);
   for (const head of [...heads.keys()].sort((a, b) => shape.order[a] - shape.order[b])) {
     if (headers[head] >= 0) continue;
-    headers[head] = head;
     // The body: what reaches a jump back to the head without passing it.
-    const queue = heads.get(head)!.filter((node) => node !== head);
+    const body = new Set([head]);
+    const queue = [...heads.get(head)!];
     while (queue.length > 0) {
       const node = queue.pop()!;
-      if (headers[node] >= 0) continue;
-      headers[node] = head;
+      if (headers[node] >= 0 || body.has(node)) continue;
+      body.add(node);
       queue.push(...predecessors[node]);
     }
+    if ([...body].some((node) => calls[node])) continue;
+    for (const node of body) headers[node] = head;
   }
   return headers;
 }

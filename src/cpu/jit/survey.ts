@@ -64,9 +64,16 @@ export class Survey {
 
   /** pageHash() of the page that was seen most; null when none was. */
   hottest(): number | null {
-    const visitsOf = ({ visits }: ProfiledPage) => visits.reduce((sum, count) => sum + count, 0);
-    const [hottest] = [...this.pages].sort((a, b) => visitsOf(b) - visitsOf(a));
-    return hottest === undefined ? null : hashOf(hottest);
+    let hottest: ProfiledPage | null = null;
+    let most = 0;
+    for (const page of this.pages) {
+      let visits = 0;
+      for (const count of page.visits) visits += count;
+      if (visits <= most) continue;
+      most = visits;
+      hottest = page;
+    }
+    return hottest && hashOf(hottest);
   }
 
   /** The frame holds something else now; what was seen of it stays. */

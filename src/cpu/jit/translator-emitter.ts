@@ -13,6 +13,8 @@ import { forEachRegister, type RegisterSet } from "./register-set.ts";
 
 /** A region function answers an exit reason, or this: the interpreter goes on at PC. */
 export const REGION_CONTINUE = -1;
+/** The same, but code was dropped, perhaps that of the region or of those that wait for it. */
+const REGION_DROPPED = -2;
 
 /** A place in a region as one i64 (calls reach far): offset << PLACE_SHIFT | instructions retired since fuel was brought up to date. */
 const PLACE_SHIFT = 11;
@@ -45,10 +47,11 @@ export class TranslatorEmitter implements Emitter {
   readonly b: number;
   readonly t: number;
   readonly t2: number;
-  /** Parameters of the region function: fuel, offset of the entry, address of the base page. */
+  /** Parameters of the region function: fuel, offset of the entry, address of the base page, how many regions wait for this one. */
   readonly fuelLocal = 0;
   readonly entryOffset = 1;
   readonly base = 2;
+  readonly depth = 3;
   readonly npc: number;
   readonly status: number;
   readonly tlbRead: number;
@@ -423,7 +426,7 @@ export class TranslatorEmitter implements Emitter {
         .i64(bytes * 2 ** PLACE_SHIFT + 1)
         .op("i64_add")
         .set(this.place);
-      f.i32(REGION_CONTINUE).set(this.status).br(leave);
+      f.i32(REGION_DROPPED).set(this.status).br(leave);
     };
     f.block(VOID, (leave) => {
       f.block(VOID, (fault) => {
@@ -482,7 +485,7 @@ export class TranslatorEmitter implements Emitter {
     this.f
       .i32(0)
       .mem("i32_load", CODE_DROPPED)
-      .if_(VOID, () => this.leave(REGION_CONTINUE, at + lengthBytes, this.pending + 1), undefined, false);
+      .if_(VOID, () => this.leave(REGION_DROPPED, at + lengthBytes, this.pending + 1), undefined, false);
   }
   /** CSR instructions are the interpreter's: a region ends before them. */
   fuel(): void {

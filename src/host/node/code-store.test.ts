@@ -17,18 +17,21 @@ import { ModuleBuilder } from "../../cpu/wasm/builder.ts";
 import { I32 } from "../../cpu/wasm/opcodes.ts";
 import {
   FolderCodeStore,
-  fileName,
-  type OptimisedRegion,
-  readRegions,
+  fileOf,
+  type OptimisedProgram,
+  readPages,
+  readProgram,
   removeOldest,
-  writeRegions,
+  writePages,
+  writeProgram,
 } from "./code-store.ts";
 import { compileOptimised, machineCodeOf } from "./v8-code.ts";
 
 const top = mkdtempSync(join(tmpdir(), "faultline-store-"));
 const folder = join(top, "0123456789abcdef-v20.20.2-x64-100");
 const HASH = 0x1234;
-const file = join(folder, fileName(HASH));
+const NAME = 0x77;
+const file = fileOf(folder, NAME, "program");
 
 beforeEach(() => {
   rmSync(folder, { recursive: true, force: true });
@@ -36,64 +39,68 @@ beforeEach(() => {
 });
 afterAll(() => rmSync(top, { recursive: true }));
 
-/** Its function answers `value`. */
-function region(value: number): OptimisedRegion {
+/** Two regions; the module's function answers `value`. */
+function program(value: number): OptimisedProgram {
   const m = new ModuleBuilder();
   const f = m.function([], [I32]);
   f.i32(value);
-  m.export("region", f);
+  m.export("region0", f);
   const bytes = m.encode();
-  const pages = [{ page: 0, hash: HASH, spans: [8, 2, 100, 3], bytes: new Uint8Array([1, 2, 3, 4, value]) }];
+  const region = (offset: number, ...code: number[]) => ({
+    rootOffset: offset,
+    entryOffsets: [offset, 100],
+    siteCount: 3,
+    instructionCount: 2,
+    pages: [{ page: 0, hash: HASH, spans: [offset, 2, 100, 3], bytes: new Uint8Array(code) }],
+  });
   const code = new Uint8Array(machineCodeOf(compileOptimised(bytes))!);
-  return { rootOffset: 8, entryOffsets: [8, 100], instructionCount: 2, pages, bytes, code };
+  return { regions: [region(8, 1, 2, 3, 4, 5), region(16, 6, 7, 8, 9, 10)], bytes, code };
 }
 
 describe("the store of translations", () => {
-  it("gives back what was written, with modules that run", () => {
-    writeRegions(file, [region(41), region(42)]);
+  it("gives back what was written, with a module that runs", () => {
+    const written = program(41);
+    writeProgram(file, written);
+    writePages(folder, { [NAME]: [HASH, HASH + 2], [NAME + 1]: [HASH + 2] });
     const store = new FolderCodeStore(folder, 100);
-    expect([store.has(HASH), store.has(HASH + 1)]).toEqual([true, false]);
-    const read = store.regionsIn(HASH);
-    expect(read.map(({ pages }) => [...pages[0].bytes])).toEqual([
-      [1, 2, 3, 4, 41],
-      [1, 2, 3, 4, 42],
-    ]);
-    const { rootOffset, entryOffsets, instructionCount, pages } = read[1];
-    expect({ rootOffset, entryOffsets, instructionCount }).toEqual({
-      rootOffset: 8,
-      entryOffsets: [8, 100],
-      instructionCount: 2,
-    });
-    expect(pages[0]).toMatchObject({ page: 0, hash: HASH, spans: [8, 2, 100, 3] });
-    const answers = read.map((kept) => {
-      const instance = new WebAssembly.Instance(kept.module()!);
-      return (instance.exports.region as () => number)();
-    });
-    expect(answers).toEqual([41, 42]);
+    expect([HASH, HASH + 1, HASH + 2].map((hash) => store.programsWith(hash))).toEqual([[NAME], [], [NAME, NAME + 1]]);
+    const read = store.program(NAME)!;
+    const plain = (regions: OptimisedProgram["regions"]) =>
+      regions.map((region) => ({
+        ...region,
+        pages: region.pages.map((page) => ({ ...page, bytes: [...page.bytes] })),
+      }));
+    expect(plain(read.regions)).toEqual(plain(written.regions));
+    const instance = new WebAssembly.Instance(read.module()!);
+    expect((instance.exports.region0 as () => number)()).toBe(41);
+    expect(store.program(NAME + 1)).toBeNull();
   });
 
-  it("takes no part of a file that is cut off, empty or gone", () => {
-    writeRegions(file, [region(1)]);
+  it("takes no part of a file that is cut off, empty, damaged or gone", () => {
+    writeProgram(file, program(1));
     const whole = readFileSync(file);
     for (const length of [0, 3, 8, 100, whole.length - 1]) {
       writeFileSync(file, whole.subarray(0, length));
-      expect(readRegions(file)).toEqual([]);
+      expect(readProgram(file)).toBeNull();
     }
     rmSync(file);
-    expect(readRegions(file)).toEqual([]);
+    expect(readProgram(file)).toBeNull();
+    writeFileSync(join(folder, "pages"), '{"119": [46');
+    expect(readPages(folder)).toEqual({});
   });
 
   it("has no module when the machine code is another V8's", () => {
-    const { code, ...rest } = region(1);
-    writeRegions(file, [{ ...rest, code: code.map((byte, i) => (i < 16 ? byte ^ 0xff : byte)) }]);
-    expect(readRegions(file)[0].module()).toBeNull();
+    const { code, ...rest } = program(1);
+    writeProgram(file, { ...rest, code: code.map((byte, i) => (i < 16 ? byte ^ 0xff : byte)) });
+    expect(readProgram(file)!.module()).toBeNull();
   });
 
   it("trusts no folder that others may write to", () => {
-    writeRegions(file, [region(1)]);
+    writeProgram(file, program(1));
+    writePages(folder, { [NAME]: [HASH] });
     chmodSync(folder, 0o777);
     const store = new FolderCodeStore(folder, 100);
-    expect(store.has(HASH)).toBe(false);
+    expect(store.programsWith(HASH)).toEqual([]);
     store.learn({ pages: [], layouts: [], scale: 1, imports: [] }, HASH);
     expect(existsSync(join(folder, "profile"))).toBe(false);
   });
@@ -117,10 +124,10 @@ describe("the store of translations", () => {
   });
 
   it("loses its oldest files first, and nothing that is not its own", () => {
-    const names = ["a.code", "b.lessons", "c.code", "notes"].map((name) => join(folder, name));
+    const names = ["a.program", "b.lessons", "c.seen", "notes"].map((name) => join(folder, name));
     const others = join(top, "letters");
     mkdirSync(others);
-    names.push(join(others, "a.code"));
+    names.push(join(others, "a.program"));
     for (const [i, name] of names.entries()) {
       writeFileSync(name, new Uint8Array(1000));
       utimesSync(name, i === 3 ? 1 : 1000 + i, i === 3 ? 1 : 1000 + i);

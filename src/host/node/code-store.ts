@@ -1,16 +1,17 @@
 // Keeps optimised translations of what programs run, so that later runs of the same code begin with them: in a folder of the
-// user, a file per page of code, named by the page's hash:
+// user, a file for each program:
 //
-//   u32 length of the head, u32 length of the file, the head (JSON, StoredRegion[]), bytes as the head says
+//   u32 length of the head, u32 length of the file, the head (JSON, StoredProgram), bytes as the head says
 //
-// They are made when a run has ended, by a process of its own that nobody waits for (translate-ahead.ts).
+// and one file that says which pages of code each of them has. They are made when a run has ended, by a process of its own that
+// nobody waits for (translate-ahead.ts).
 import { spawn } from "node:child_process";
 import { appendFileSync, mkdirSync, readdirSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serialize } from "node:v8";
-import type { TranslatedRegion } from "../../cpu/jit/ahead.ts";
-import type { CodeStore, KeptPage, KeptRegion } from "../../cpu/jit/kept-regions.ts";
+import type { TranslatedProgram } from "../../cpu/jit/ahead.ts";
+import type { CodeStore, KeptPage, KeptProgram, KeptRegion } from "../../cpu/jit/kept-regions.ts";
 import type { CodeProfile } from "../../cpu/jit/survey.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { moduleOf } from "./v8-code.ts";
@@ -29,18 +30,18 @@ const STALE_MS = 10 * 60_000;
 /** Behind the head: offset and length. */
 type Part = readonly [number, number];
 
-interface StoredRegion {
-  readonly rootOffset: number;
-  readonly entryOffsets: readonly number[];
-  readonly instructionCount: number;
+interface StoredRegion extends Omit<KeptRegion, "pages"> {
   readonly pages: readonly (Omit<KeptPage, "bytes"> & { readonly bytes: Part })[];
+}
+
+interface StoredProgram {
+  readonly regions: readonly StoredRegion[];
   readonly module: Part;
   readonly code: Part;
 }
 
-/** A region with the machine code of its module. */
-export interface OptimisedRegion extends Omit<TranslatedRegion, "rootHash" | "bytes"> {
-  readonly bytes: Uint8Array;
+/** A program with the machine code of its module. */
+export interface OptimisedProgram extends TranslatedProgram {
   readonly code: Uint8Array;
 }
 
@@ -73,29 +74,24 @@ function codeFolder(): string | null {
 export class FolderCodeStore implements CodeStore {
   private readonly folder: string;
   private readonly memoryPages: number;
-  private readonly names: ReadonlySet<string>;
+  private readonly programs: ReadonlyMap<number, readonly number[]>;
 
   constructor(folder: string, memoryPages: number) {
     this.folder = folder;
     this.memoryPages = memoryPages;
-    this.names = new Set(isOwn(folder) ? namesIn(folder) : []);
+    this.programs = isOwn(folder) ? programsByPage(readPages(folder)) : new Map();
   }
 
   isLearning(hottest: number): boolean {
-    return sizeOf(this.lessonsOf(hottest)) < MOST_LESSONS;
+    return !isLearned(this.folder, hottest);
   }
 
-  /** A file as long as the number of runs that the program was learned from. */
-  private lessonsOf(hottest: number): string {
-    return join(this.folder, `${hexadecimal(hottest)}.lessons`);
+  programsWith(hash: number): readonly number[] {
+    return this.programs.get(hash) ?? [];
   }
 
-  has(hash: number): boolean {
-    return this.names.has(fileName(hash));
-  }
-
-  regionsIn(hash: number): readonly KeptRegion[] {
-    return readRegions(join(this.folder, fileName(hash)));
+  program(name: number): KeptProgram | null {
+    return readProgram(fileOf(this.folder, name, "program"));
   }
 
   /** Without a place to write to nothing is learned. */
@@ -114,8 +110,8 @@ export class FolderCodeStore implements CodeStore {
     const other = statSync(file, { throwIfNoEntry: false });
     if (!isOwn(this.folder) || (other !== undefined && Date.now() - other.mtimeMs < STALE_MS)) return;
     if (other !== undefined) unlinkSync(file);
-    writeFileSync(file, serialize({ ...profile, memoryPages: this.memoryPages }), { flag: "wx" });
-    appendFileSync(this.lessonsOf(hottest), ".");
+    writeFileSync(file, serialize({ ...profile, program: hottest, memoryPages: this.memoryPages }), { flag: "wx" });
+    appendFileSync(fileOf(this.folder, hottest, "lessons"), ".");
     spawn(process.execPath, [TRANSLATE_AHEAD, file], { detached: true, stdio: "ignore" }).unref();
   }
 }
@@ -123,12 +119,42 @@ export class FolderCodeStore implements CodeStore {
 /** What the process is given to translate. */
 const PROFILE = "profile";
 
-export function fileName(hash: number): string {
-  return `${hexadecimal(hash)}.code`;
+/** Of a program: what is kept, the runs it was learned from, what they were seen to run. */
+export function fileOf(folder: string, program: number, kind: "program" | "lessons" | "seen"): string {
+  return join(folder, `${program.toString(16).padStart(8, "0")}.${kind}`);
 }
 
-function hexadecimal(hash: number): string {
-  return hash.toString(16).padStart(8, "0");
+/** Whether the program was learned from often enough: the file is as long as the number of lessons. */
+export function isLearned(folder: string, program: number): boolean {
+  return sizeOf(fileOf(folder, program, "lessons")) >= MOST_LESSONS;
+}
+
+/** Hashes of the pages that have code of a program, by its name. */
+export type PagesOfPrograms = Record<string, readonly number[]>;
+
+const PAGES = "pages";
+
+/** Nothing if the file is damaged. */
+export function readPages(folder: string): PagesOfPrograms {
+  const file = readIfThere(join(folder, PAGES));
+  if (file === null) return {};
+  try {
+    return JSON.parse(file.toString("latin1")) as PagesOfPrograms;
+  } catch {
+    return {};
+  }
+}
+
+export function writePages(folder: string, pages: PagesOfPrograms): void {
+  writeAtOnce(join(folder, PAGES), [Buffer.from(JSON.stringify(pages), "latin1")]);
+}
+
+function programsByPage(pages: PagesOfPrograms): Map<number, number[]> {
+  const programs = new Map<number, number[]>();
+  for (const [name, hashes] of Object.entries(pages)) {
+    for (const hash of hashes) programs.set(hash, [...(programs.get(hash) ?? []), Number(name)]);
+  }
+  return programs;
 }
 
 /** Machine code is only taken from a folder that nobody else can write to. */
@@ -159,28 +185,24 @@ function sizeOf(file: string): number {
   }
 }
 
-/** The regions in a file; none if it has been removed meanwhile, or is not whole. */
-export function readRegions(path: string): (KeptRegion & OptimisedRegion)[] {
+/** The program in a file; null if it has been removed meanwhile, or is not whole. */
+export function readProgram(path: string): (KeptProgram & OptimisedProgram) | null {
   const file = readIfThere(path);
-  if (file === null || file.length < HEAD_BYTES || file.readUInt32LE(4) !== file.length) return [];
+  if (file === null || file.length < HEAD_BYTES || file.readUInt32LE(4) !== file.length) return null;
   const bodyAt = HEAD_BYTES + file.readUInt32LE(0);
-  const head = JSON.parse(file.toString("latin1", HEAD_BYTES, bodyAt)) as StoredRegion[];
+  const head = JSON.parse(file.toString("latin1", HEAD_BYTES, bodyAt)) as StoredProgram;
   const part = ([at, length]: Part) => file.subarray(bodyAt + at, bodyAt + at + length);
-  return head.map(({ module, code, ...region }) => {
-    let compiled: ReturnType<KeptRegion["module"]> | undefined;
-    return {
-      ...region,
-      pages: region.pages.map((page) => ({ ...page, bytes: part(page.bytes) })),
-      bytes: part(module),
-      code: part(code),
-      // V8 wants buffers of their own.
-      module: () => (compiled ??= moduleOf(new Uint8Array(part(code)).buffer, new Uint8Array(part(module)))),
-    };
-  });
+  const regions = head.regions.map(({ pages, ...region }) => ({
+    ...region,
+    pages: pages.map((page) => ({ ...page, bytes: part(page.bytes) })),
+  }));
+  // V8 wants buffers of their own.
+  const [bytes, code] = [new Uint8Array(part(head.module)), new Uint8Array(part(head.code))];
+  return { regions, bytes, code, module: () => moduleOf(code.buffer, bytes) };
 }
 
 /** Writes the file anew. */
-export function writeRegions(path: string, regions: readonly OptimisedRegion[]): void {
+export function writeProgram(path: string, { regions, bytes, code }: OptimisedProgram): void {
   const parts: Uint8Array[] = [];
   let length = 0;
   const put = (part: Uint8Array): Part => {
@@ -188,14 +210,14 @@ export function writeRegions(path: string, regions: readonly OptimisedRegion[]):
     length += part.length;
     return [length - part.length, part.length];
   };
-  const head: StoredRegion[] = regions.map(({ rootOffset, entryOffsets, instructionCount, pages, bytes, code }) => ({
-    rootOffset,
-    entryOffsets,
-    instructionCount,
-    pages: pages.map((page) => ({ ...page, bytes: put(page.bytes) })),
+  const head: StoredProgram = {
+    regions: regions.map((region) => ({
+      ...region,
+      pages: region.pages.map((page) => ({ ...page, bytes: put(page.bytes) })),
+    })),
     module: put(bytes),
     code: put(code),
-  }));
+  };
   const text = Buffer.from(JSON.stringify(head), "latin1");
   const sizes = Buffer.alloc(HEAD_BYTES);
   sizes.writeUInt32LE(text.length);
@@ -211,7 +233,7 @@ export function removeOldest(folder: string, mostBytes: number): void {
   const files = namesIn(folder)
     .filter((name) => SHAPE.test(name))
     .flatMap((shape) => namesIn(join(folder, shape)).map((name) => join(shape, name)))
-    .filter((name) => /\.(code|part|lessons)$/.test(name))
+    .filter((name) => /\.(program|part|lessons|seen)$/.test(name))
     .map((name) => join(folder, name))
     .map((path) => ({ path, stat: statSync(path, { throwIfNoEntry: false }) }))
     .sort((a, b) => (b.stat?.mtimeMs ?? 0) - (a.stat?.mtimeMs ?? 0));

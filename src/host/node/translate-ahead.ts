@@ -1,39 +1,49 @@
 // A process that translates and optimises what a run that has ended was seen to execute (code-store.ts starts it), with what
-// the processors have left. Its argument is the profile, a file, which it removes when it is done.
-import { readFileSync, unlinkSync } from "node:fs";
+// the processors have left. Its argument is the profile, a file, which it removes when it is done. What earlier runs of the program
+// were seen to execute is added to it.
+import { readFileSync, rmSync, unlinkSync } from "node:fs";
 import { constants, setPriority } from "node:os";
-import { dirname, join } from "node:path";
-import { deserialize } from "node:v8";
-import { type TranslatedRegion, translateAhead } from "../../cpu/jit/ahead.ts";
+import { dirname } from "node:path";
+import { deserialize, serialize } from "node:v8";
+import { translateAhead } from "../../cpu/jit/ahead.ts";
+import { addProfile } from "../../cpu/jit/profiles.ts";
 import type { CodeProfile } from "../../cpu/jit/survey.ts";
-import { fileName, type OptimisedRegion, readRegions, removeOldest, writeRegions } from "./code-store.ts";
+import { fileOf, isLearned, readPages, removeOldest, writePages, writeProgram } from "./code-store.ts";
 import { compileOptimised, machineCodeOf } from "./v8-code.ts";
+import { readIfThere, writeAtOnce } from "./whole-file.ts";
 
 /** Of all there is. */
 const MOST_BYTES = 256 * 2 ** 20;
-/** Of one page; the oldest go. */
-const MOST_REGIONS = 48;
 
 setPriority(constants.priority.PRIORITY_LOW);
 const file = process.argv[2];
 const folder = dirname(file);
-const profile = deserialize(readFileSync(file)) as CodeProfile & { memoryPages: number };
-
-const byPage = new Map<string, TranslatedRegion[]>();
-for (const region of translateAhead(profile, profile.memoryPages)) {
-  const name = fileName(region.rootHash);
-  byPage.set(name, [...(byPage.get(name) ?? []), region]);
+const { program, memoryPages, ...fresh } = deserialize(readFileSync(file)) as CodeProfile & {
+  program: number;
+  memoryPages: number;
+};
+const seenFile = fileOf(folder, program, "seen");
+const seen = readSeen(seenFile);
+const profile = seen === null ? fresh : addProfile(seen, fresh);
+const translated = translateAhead(profile, memoryPages);
+const code = translated && machineCodeOf(compileOptimised(translated.bytes));
+if (code) {
+  writeProgram(fileOf(folder, program, "program"), { ...translated, code: new Uint8Array(code) });
+  const hashes = new Set(translated.regions.flatMap(({ pages }) => pages.map(({ hash }) => hash)));
+  writePages(folder, { ...readPages(folder), [program]: [...hashes] });
 }
-for (const [name, translated] of byPage) {
-  const path = join(folder, name);
-  const before = readRegions(path);
-  const fresh = translated.flatMap((region): OptimisedRegion[] => {
-    const same = before.find(({ bytes }) => Buffer.compare(bytes, region.bytes) === 0);
-    const code = same?.code ?? machineCodeOf(compileOptimised(region.bytes));
-    return code === null ? [] : [{ ...region, code: new Uint8Array(code) }];
-  });
-  const isNew = ({ rootOffset }: OptimisedRegion) => !fresh.some((region) => region.rootOffset === rootOffset);
-  writeRegions(path, [...fresh, ...before.filter(isNew)].slice(0, MOST_REGIONS));
-}
+if (isLearned(folder, program)) rmSync(seenFile, { force: true });
+else writeAtOnce(seenFile, [serialize(profile)]);
 removeOldest(dirname(folder), MOST_BYTES);
 unlinkSync(file);
+
+/** What earlier runs were seen to execute; null: nothing, or what is there is damaged. */
+function readSeen(path: string): CodeProfile | null {
+  const bytes = readIfThere(path);
+  if (bytes === null) return null;
+  try {
+    return deserialize(bytes) as CodeProfile;
+  } catch {
+    return null;
+  }
+}
