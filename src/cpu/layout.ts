@@ -86,7 +86,7 @@ export const TLB = 4096;
  */
 export const REGION_RECORDS = TLB + BANKS * BANK_BYTES;
 export const REGION_RECORD_BYTES = 16;
-export const MOST_REGION_ENTRIES = 8192;
+export const MOST_REGION_ENTRIES = 32768;
 
 /**
  * What belongs to a region in this run (by its index): i32 per page, the frame that it must be mapped to, or -1 while that is not

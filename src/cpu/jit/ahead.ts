@@ -8,7 +8,7 @@ import { translateTogether } from "./region-module.ts";
 import { type CodeProfile, hashOf, type ProfiledPage } from "./survey.ts";
 
 /** Translated instructions of one plan. */
-const MOST_INSTRUCTIONS = 60_000;
+const MOST_INSTRUCTIONS = 240_000;
 /** A place is looked at if it is the goal of this share of all jumps. */
 const WORTH_LOOKING = 2e-5;
 /** Instructions that must have been run in a region for each of its own: loading it must not cost more than it saves. */

@@ -5,11 +5,13 @@ import { describe, expect, it } from "vitest";
 import { encode } from "../../../test/fuzz/riscv-assembler.ts";
 import { PTE_A, PTE_R, PTE_X } from "../../arch/sv39.ts";
 import { EXIT_FUEL } from "../exits.ts";
-import { makeLayout } from "../layout.ts";
+import { MOST_REGION_ENTRIES, makeLayout } from "../layout.ts";
 import { BareMachine } from "../test-support/bare-machine.ts";
 import { type TranslatedProgram, translateAhead } from "./ahead.ts";
+import { findCode } from "./blocks.ts";
 import type { CodeStore, KeptProgram } from "./kept-regions.ts";
 import { pageHash } from "./page-hash.ts";
+import { translateTogether } from "./region-module.ts";
 import type { CodeProfile } from "./survey.ts";
 
 const KERNELS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -158,6 +160,53 @@ describe("regions of an earlier run", () => {
     const changed = sum(store, 5_000_000);
     expect(changed.kept).toBeGreaterThan(5_000_000);
     expect(changed.sum).toBe(3 * ROUNDS[1]);
+  });
+
+  it("are entered in fewer places when there are too many", () => {
+    // Pages of jumps, each to the next page; every halfword of each is said to be an entry.
+    const pageCount = MOST_REGION_ENTRIES / 2048 + 2;
+    const first = 0x10000;
+    const codeOf = (page: number) => {
+      const next = page === pageCount - 1 ? -page * 4096 : 4096;
+      return encode("jal", { rd: 0, imm: next });
+    };
+    const pages = Array.from({ length: pageCount }, (_, page) => {
+      const bytes = new Uint8Array(4096);
+      new Uint32Array(bytes.buffer)[0] = codeOf(page);
+      new Uint32Array(bytes.buffer)[1] = page;
+      return { bytes, hash: pageHash(new Int32Array(bytes.buffer), 0) };
+    });
+    const source = (page: number) => ({
+      frame: (other: number) => (other === 0 ? page : -1),
+      isHot: (_: number, offset: number) => offset < 4,
+      belongsElsewhere: () => false,
+      halfword: (_: number, offset: number) => pages[page].bytes[offset] | (pages[page].bytes[offset + 1] << 8),
+      distances: () => [],
+    });
+    const graphs = pages.map((_, page) => findCode(source(page), 0));
+    const { memoryPages } = makeLayout(2 << 20);
+    const { bytes } = translateTogether(
+      graphs.map((graph) => ({ graph, root: 0, goalAt: () => null })),
+      { memoryPages, isExported: () => false },
+    );
+    const regions = pages.map(({ hash, bytes }) => ({
+      rootOffset: 0,
+      entryOffsets: Array.from({ length: 2048 }, (_, i) => 2 * i),
+      siteCount: 0,
+      instructionCount: 1,
+      pages: [{ page: 0, hash, spans: [0, 4], bytes: bytes.slice(0, 4) }],
+    }));
+    const store = new MemoryStore(memoryPages, () => true);
+    store.kept = { regions, bytes };
+    const machine = new BareMachine(2 << 20, { codeStore: () => store });
+    for (const [page, { bytes }] of pages.entries()) {
+      const pfn = machine.map(first + page * 4096, PTE_R | PTE_X | PTE_A);
+      machine.bytes.set(bytes, pfn * 4096);
+    }
+    const { hart, context } = machine;
+    context.pc = first;
+    while (hart.instructions < 1_000_000) expect(hart.run(100_000)).toBe(EXIT_FUEL);
+    expect(hart.codeCache!.keptInstructions).toBeGreaterThan(100_000);
   });
 
   it("come back when code was dropped under them", () => {

@@ -192,11 +192,14 @@ export class RegionTable {
     this.o.words[(blockOf(region.index) + REGION_FRAMES) / 4 + region.pages.indexOf(page)] = pfn;
   }
 
-  /** Makes the record of an entry, unless another region begins there already and this one was made for another place. */
+  /**
+   * Makes the record of an entry, unless another region begins there already and this one was made for another place, or there are too
+   * many.
+   */
   private addEntry(region: InstalledRegion, pfn: number, fromBase: number): void {
     const offset = fromBase - Math.floor(fromBase / 4096) * 4096;
     const isRoot = fromBase === region.rootOffset;
-    if (!isRoot && (this.isEntry(pfn, offset) || this.records.free === 0)) return;
+    if (this.records.free === 0 || (!isRoot && this.isEntry(pfn, offset))) return;
     const { words } = this.o;
     const record = this.records.take();
     const at = (REGION_RECORDS + record * REGION_RECORD_BYTES) >> 2;
