@@ -81,8 +81,7 @@ export const TLB = 4096;
 
 /**
  * Entries of translated regions: i32 index in the table of functions, u16 handler that the slot had before, u16 whether other regions
- * may call this one, i64 offset of
- * the instruction from the region's base page (which can be in another library, far away).
+ * may call this one, i64 offset of the instruction from the region's base page (which can be in another library, far away).
  */
 export const REGION_RECORDS = TLB + BANKS * BANK_BYTES;
 export const REGION_RECORD_BYTES = 16;

@@ -391,8 +391,8 @@ function emitFetch(m: ModuleBuilder, walk: number, { newDecodePage }: Imports): 
 }
 
 /**
- * (va of a page, distance, PFN) -> whether the fetch table says that the page so far from va is mapped to this frame. Then it will be so until GENERATION changes, as
- * REGION_PAGES tells the TLB's owner when to change it.
+ * (va of a page, distance, PFN) -> whether the fetch table says that the page so far from va is mapped to this frame. Then it
+ * will be so until GENERATION changes, as REGION_PAGES tells the TLB's owner when to change it.
  */
 function emitIsRegionPage(m: ModuleBuilder): number {
   const f = m.function([I64, I64, I32], [I32]);

@@ -192,14 +192,19 @@ export class HartTlb {
 
   private clearBank(bank: number): void {
     const first = (TLB + bank * BANK_BYTES) / 4;
+    // NO_PAGE is -1, too.
     this.words.fill(-1, first, first + BANK_BYTES / 4);
-    this.forgetRegionPages(bank);
+    this.beginGeneration(bank);
   }
 
   /** Regions look for their pages in the fetch table again. */
   private forgetRegionPages(bank: number): void {
     const first = (TLB + bank * BANK_BYTES + REGION_PAGES) / 4;
     this.words.fill(NO_PAGE, first, first + FETCH_ENTRIES);
+    this.beginGeneration(bank);
+  }
+
+  private beginGeneration(bank: number): void {
     this.generationOf[bank] = ++this.lastGeneration;
     if (bank === this.current) this.publishGeneration();
   }

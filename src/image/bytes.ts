@@ -38,12 +38,6 @@ export function toHex(bytes: Uint8Array): string {
   return text;
 }
 
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
-
 /** Drains an asynchronous byte source into one array. `limitBytes` bounds what a small hostile input may expand to. */
 export async function collect(
   source: AsyncIterable<Uint8Array>,

@@ -5,7 +5,7 @@ import { type Block, type CodeGraph, findCode, LEAST_INSTRUCTIONS } from "./bloc
 import type { KeptPage, KeptRegion } from "./kept-regions.ts";
 import { entriesOf, type Goal } from "./region.ts";
 import { translateTogether } from "./region-module.ts";
-import { type CodeProfile, hashOf, type ProfiledPage } from "./survey.ts";
+import { type CodeProfile, hashOf, MOST_DISTANCE_PAGES, type ProfiledPage } from "./survey.ts";
 
 /** Translated instructions of one plan. */
 const MOST_INSTRUCTIONS = 240_000;
@@ -19,8 +19,6 @@ const WORTH_TRANSLATING = 100;
 const FORWARD_WEIGHT = 1 / 8;
 /** A loop with this share of all jumps is entered in its middle, too: the hart stops now and then, and goes on there. */
 const LONG_LOOP = 0.02;
-/** Pages farther away are another mapping, which the next run can have elsewhere. */
-const MOST_DISTANCE_PAGES = 4096;
 /** What runs in a region that is entered, at least. */
 const INSTRUCTIONS_PER_VISIT = 20;
 

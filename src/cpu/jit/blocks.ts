@@ -1,6 +1,5 @@
 // Finds the code of a region: basic blocks reached from one instruction by following branches, jumps and calls, over a few
 // pages, as far as it was seen to run. Reads bytes; emits nothing.
-
 import { type Decoded, decode, HANDLER_ILLEGAL, newDecoded } from "../isa/decode.ts";
 import { MOST_REGION_PAGES } from "../layout.ts";
 

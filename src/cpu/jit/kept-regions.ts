@@ -113,12 +113,9 @@ export class KeptRegions {
     const program = this.o.store.program(name);
     const module = program?.module();
     if (!program || !module) return;
-    const origins = program.regions.map(({ pages, rootOffset, entryOffsets, siteCount, instructionCount }) => ({
-      rootOffset,
-      entryOffsets,
-      siteCount,
-      instructionCount,
-      pages: pages.map(({ page }) => page),
+    const origins = program.regions.map((region) => ({
+      ...region,
+      pages: region.pages.map(({ page }) => page),
       kind: "kept" as const,
     }));
     this.o.regions.installKept(module, origins).forEach((region, i) => {
@@ -136,16 +133,18 @@ export class KeptRegions {
   /** Binds the frame to the regions that have code in it. */
   private join(hash: number, vpn: number, pfn: number): void {
     for (const { region, kept } of this.pages.get(hash) ?? []) {
-      if (kept.page === 0 && region.frames.size === 0 && this.isSame(pfn, kept)) this.bindAt(region, vpn, pfn);
+      if (kept.page === 0 && region.frames.size === 0) this.bindAt(region, kept, vpn, pfn);
       else if (region.baseVpn + kept.page === vpn) this.bind(region, kept, pfn);
     }
   }
 
-  /** The region's base page is there: binds what is known of its pages. */
-  private bindAt(region: InstalledRegion, baseVpn: number, basePfn: number): void {
+  /** The region's base page may be there: binds what is known of its pages. */
+  private bindAt(region: InstalledRegion, base: KeptPage, baseVpn: number, basePfn: number): void {
+    this.bind(region, base, basePfn);
+    if (!region.frames.has(0)) return;
     region.baseVpn = baseVpn;
     for (const kept of this.keptOf.get(region)!.pages) {
-      this.bind(region, kept, kept.page === 0 ? basePfn : this.o.frame(baseVpn + kept.page));
+      if (kept !== base) this.bind(region, kept, this.o.frame(baseVpn + kept.page));
     }
   }
 

@@ -1,9 +1,8 @@
 // Adds up what several runs of a program were seen to execute (survey.ts). Each run has its mappings at other addresses: pages are the
 // same if their bytes are, and what lies beside a known page is put beside it.
-import { type CodeProfile, hashOf, type ProfiledPage } from "./survey.ts";
+import { equalBytes } from "../../util/equal-bytes.ts";
+import { type CodeProfile, hashOf, MOST_DISTANCE_PAGES, noteJump, type ProfiledPage } from "./survey.ts";
 
-/** Pages farther away from each other are other mappings. */
-const MOST_DISTANCE_PAGES = 4096;
 /** Layouts that are kept: they only say which pages lie beside each other. */
 const MOST_LAYOUTS = 16;
 
@@ -13,7 +12,7 @@ export function addProfile(first: CodeProfile, second: CodeProfile): CodeProfile
   const known = new Map(pages.map((page, index) => [hashOf(page), index]));
   const indexOf = second.pages.map((page) => {
     const index = known.get(hashOf(page));
-    if (index !== undefined && isEqual(pages[index].bytes, page.bytes)) {
+    if (index !== undefined && equalBytes(pages[index].bytes, page.bytes)) {
       pages[index] = addPage(pages[index], page);
       return index;
     }
@@ -28,18 +27,13 @@ export function addProfile(first: CodeProfile, second: CodeProfile): CodeProfile
   return { ...second, pages, layouts: layouts.slice(0, MOST_LAYOUTS), scale };
 }
 
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, i) => byte === b[i]);
-}
-
 function addPage(a: ProfiledPage, b: ProfiledPage): ProfiledPage {
   const jumps = new Map([...a.jumps].map(([offset, distances]) => [offset, new Map(distances)]));
+  const sum = { bytes: a.bytes, visits: a.visits.map((count, i) => count + b.visits[i]), jumps };
   for (const [offset, distances] of b.jumps) {
-    const sum = jumps.get(offset) ?? new Map<number, number>();
-    for (const [distance, count] of distances) sum.set(distance, (sum.get(distance) ?? 0) + count);
-    jumps.set(offset, sum);
+    for (const [distance, times] of distances) noteJump(sum, offset, distance, times);
   }
-  return { bytes: a.bytes, visits: a.visits.map((count, i) => count + b.visits[i]), jumps };
+  return sum;
 }
 
 /** Adds a layout to others: each of its mappings to one that has a page of it already, as far as that has nothing else there. */

@@ -85,11 +85,12 @@ function build(sources: readonly RegionSource[], isKept: boolean, options: Trans
   return { bytes: m.encode(), regions };
 }
 
+const FLOAT_NAMES = new Set(FLOAT_OPERATIONS.map(({ name }) => name));
+
 function floatNames(graph: CodeGraph): Set<string> {
-  const known = new Set(FLOAT_OPERATIONS.map(({ name }) => name));
   const names = new Set<string>();
   for (const block of graph.blocks.values()) {
-    for (const { row } of block.instructions) if (known.has(row!.name)) names.add(row!.name);
+    for (const { row } of block.instructions) if (FLOAT_NAMES.has(row!.name)) names.add(row!.name);
   }
   return names;
 }

@@ -123,53 +123,42 @@ export class RegionBuilder {
     const targets = new Set([...entriesOf(graph, entry, module.isKept)].map((at) => this.nodeOf.get(at)!));
     const successors = this.blocks.map((block) => this.successors(block));
     this.shape = structure(successors, targets);
-    const calls = this.blocks.map((block) => this.callsOthers(block));
+    const calls = this.blocks.map((block) => this.returnOf(block) !== null);
     this.scopes = findScopes(this.shape, successors, this.blocks, calls, graph.instructionCount);
   }
 
   private successors(block: Block | null): number[] {
     switch (block?.end.kind) {
-      case "jump": {
-        const call = this.linkedCall(block);
-        const to = this.nodeOf.get(block.end.to)!;
-        return call === null ? [to] : [to, this.nodeOf.get(call.returnsTo)!];
-      }
+      case "jump":
+        return this.nodesAt([block.end.to, this.returnOf(block)]);
       case "branch":
         return [this.nodeOf.get(block.end.next)!, this.nodeOf.get(block.end.taken)!];
-      case "indirect": {
-        const { likely } = block.end;
-        const returnsTo = this.returnOf(block);
-        const known = [likely, returnsTo].filter((at) => at !== null).map((at) => this.nodeOf.get(at)!);
-        return [DISPATCHER, ...known];
-      }
+      case "indirect":
+        return [DISPATCHER, ...this.nodesAt([block.end.likely, this.returnOf(block)])];
       default:
         return [];
     }
   }
 
-  /** A call at the block's end of what another region has: where it returns to. */
-  private linkedCall(block: Block | null): { readonly returnsTo: number } | null {
-    if (block?.end.kind !== "jump") return null;
-    const last = block.instructions[block.instructions.length - 1];
-    const isCall = last !== undefined && last.row!.format === "J" && last.rd !== 0;
-    return isCall && this.goalAt(block.end.to) !== null ? { returnsTo: last.at + last.lengthBytes } : null;
+  private nodesAt(offsets: readonly (number | null)[]): number[] {
+    return offsets.filter((at) => at !== null).map((at) => this.nodeOf.get(at)!);
+  }
+
+  /** Where a call at the block's end that another region may take returns to; null: there is no such call. */
+  private returnOf(block: Block | null): number | null {
+    const last = block?.instructions[block.instructions.length - 1];
+    if (!block || !last) return null;
+    const { end } = block;
+    const isCall =
+      end.kind === "jump"
+        ? last.row!.format === "J" && last.rd !== 0 && this.goalAt(end.to) !== null
+        : end.kind === "indirect" && this.module.isKept && isLink(last.rd);
+    return isCall ? last.at + last.lengthBytes : null;
   }
 
   /** The other region that has the code at the beginning of a block that only leaves. */
   private goalAt(offset: number): Goal | null {
     return this.graph.blocks.get(offset)!.instructions.length === 0 ? this.module.goalAt(offset) : null;
-  }
-
-  /** Where a call through a register at the block's end, which another region may take, returns to. */
-  private returnOf(block: Block): number | null {
-    const last = block.instructions[block.instructions.length - 1];
-    return this.module.isKept && isLink(last.rd) ? last.at + last.lengthBytes : null;
-  }
-
-  /** Whether other regions may run between the block and one behind it. */
-  private callsOthers(block: Block | null): boolean {
-    if (block?.end.kind === "indirect") return this.returnOf(block) !== null;
-    return this.linkedCall(block) !== null;
   }
 
   /** Offsets of the blocks that the dispatcher reaches. */
@@ -304,12 +293,15 @@ export class RegionBuilder {
    */
   private aroundCall(node: number, call: (unable: Label) => void): void {
     const { f, e } = this;
+    const { cached, leaves } = e;
     const scope = this.scopes[node];
     f.block(VOID, (unable) => {
       f.get(e.depth).i32(MOST_DEPTH).op("i32_ge_u").brIf(unable, false);
       if (scope !== null) e.storeRegisters(scope.written);
       call(unable);
     });
+    e.cached = cached;
+    e.leaves = leaves;
   }
 
   /** Runs the other region from its place `goal`, which is at this offset from here, and then `behind`. */
@@ -345,14 +337,20 @@ export class RegionBuilder {
     });
   }
 
+  /** Behind another region: goes on with the budget that it left, unless the hart is to stop or code was dropped. */
+  private takeOver(): void {
+    const { f, e } = this;
+    f.get(e.status).i32(REGION_CONTINUE).op("i32_ne").brIf(this.propagateLabel, false);
+    f.i32(0).mem("i32_load", FUEL_LEFT).set(e.fuelLocal);
+  }
+
   /** Behind a call of a region that was to return there. */
   private goOnBehindCall(node: number, returnsTo: number): void {
     const { f, e } = this;
-    f.get(e.status).i32(REGION_CONTINUE).op("i32_ne").brIf(this.propagateLabel, false);
+    this.takeOver();
     f.i32(0).mem("i64_load", PC);
     e.address(returnsTo);
     f.op("i64_ne").brIf(this.propagateLabel, false);
-    f.i32(0).mem("i32_load", FUEL_LEFT).set(e.fuelLocal);
     // Registers may be others now.
     e.cached = { x: 0, f: 0 };
     this.goTo(node, returnsTo, FALLING, 0);
@@ -365,8 +363,7 @@ export class RegionBuilder {
       f.br(this.propagateLabel);
       return;
     }
-    f.get(e.status).i32(REGION_CONTINUE).op("i32_ne").brIf(this.propagateLabel, false);
-    f.i32(0).mem("i32_load", FUEL_LEFT).set(e.fuelLocal);
+    this.takeOver();
     const scope = this.scopes[DISPATCHER];
     if (scope !== null) e.loadRegisters(scope.used);
     f.i32(0).set(this.site);
@@ -380,30 +377,24 @@ export class RegionBuilder {
     const block = this.blocks[node]!;
     this.e.endBlock();
     if (block.end.kind !== "jump") return;
-    const call = this.linkedCall(block);
-    if (call === null) this.goTo(node, block.end.to, instruction.at, pending + 1);
-    else this.call(node, instruction.at, block.end.to, call.returnsTo, pending + 1);
+    const returnsTo = this.returnOf(block);
+    if (returnsTo === null) this.goTo(node, block.end.to, instruction.at, pending + 1);
+    else this.call(node, instruction.at, block.end.to, returnsTo, pending + 1);
   }
 
   /** A call of code that another region has. */
   private call(node: number, from: number, to: number, returnsTo: number, pending: number): void {
     const { e } = this;
     e.spend(pending);
-    if (to <= from) this.leaveWithoutFuel(to);
-    const { cached, leaves } = e;
+    if (to <= from) this.ifOutOfFuel(() => e.leave(EXIT_FUEL, to, 0));
     this.callGoal(node, to, this.module.goalAt(to)!, () => this.goOnBehindCall(node, returnsTo));
-    e.cached = cached;
-    e.leaves = leaves;
     e.leave(REGION_CONTINUE, to, 0);
   }
 
-  /** A jump backwards looks at the budget (Hart.run); fuel is up to date. */
-  private leaveWithoutFuel(to: number): void {
+  /** A jump backwards or through a register looks at the budget (Hart.run); fuel is up to date. */
+  private ifOutOfFuel(leave: () => void): void {
     const { f, e } = this;
-    f.get(e.fuelLocal)
-      .i32(0)
-      .op("i32_le_s")
-      .if_(VOID, () => e.leave(EXIT_FUEL, to, 0), undefined, false);
+    f.get(e.fuelLocal).i32(0).op("i32_le_s").if_(VOID, leave, undefined, false);
   }
 
   private branch(condition: () => void): void {
@@ -431,7 +422,7 @@ export class RegionBuilder {
     if (to <= from) {
       e.spend(pending);
       pending = 0;
-      this.leaveWithoutFuel(to);
+      this.ifOutOfFuel(() => e.leave(EXIT_FUEL, to, 0));
     }
     if (shape.viaDispatcher(node, next)) {
       this.passOn(node, DISPATCHER);
@@ -493,11 +484,10 @@ export class RegionBuilder {
     e.endBlock();
     f.get(address).set(e.npc);
     e.spend(pending + 1);
-    const outOfFuel = () => {
+    this.ifOutOfFuel(() => {
       this.passOn(node, DISPATCHER);
       this.leaveForNpc(EXIT_FUEL);
-    };
-    f.get(e.fuelLocal).i32(0).op("i32_le_s").if_(VOID, outOfFuel, undefined, false);
+    });
     f.get(e.npc).get(e.base).op("i64_sub").set(this.target);
     if (end.kind === "indirect" && end.likely !== null) {
       const { likely } = end;
@@ -511,7 +501,7 @@ export class RegionBuilder {
 
   /** Calls the region where a jump through a register, to the address in npc, went last, if it goes there again. Returns do not. */
   private tryLastGoal(node: number, { rd, rs1 }: BlockInstruction): void {
-    const { f, e } = this;
+    const { f } = this;
     const { blocks, block } = this.module;
     if ((isLink(rs1) && !isLink(rd)) || this.siteCount >= MOST_REGION_SITES) {
       f.i32(0).set(this.site);
@@ -519,13 +509,10 @@ export class RegionBuilder {
     }
     const site = block + REGION_SITES + REGION_SITE_BYTES * this.siteCount++;
     const returnsTo = this.returnOf(this.blocks[node]!);
-    const { cached, leaves } = e;
     this.callSite(node, site, () => {
       if (returnsTo === null) this.goOnBehindTransfer();
       else this.goOnBehindCall(node, returnsTo);
     });
-    e.cached = cached;
-    e.leaves = leaves;
     f.globalGet(blocks).i32(site).op("i32_add").set(this.site);
   }
 

@@ -7,6 +7,8 @@ const HALFWORDS = 2048;
 /** Beyond that a run is surveyed in part. */
 const MOST_PAGES = 2048;
 const MOST_LAYOUTS = 32;
+/** Pages farther away from each other are other mappings, which the next run can have elsewhere. */
+export const MOST_DISTANCE_PAGES = 4096;
 
 export interface ProfiledPage {
   /** Its 4096 bytes. */
@@ -86,12 +88,12 @@ export function hashOf({ bytes }: ProfiledPage): number {
   return pageHash(new Int32Array(bytes.slice().buffer), 0);
 }
 
-/** A jump at this offset of the page went that far. */
-export function noteJump({ jumps }: ProfiledPage, offset: number, distance: number): void {
+/** A jump at this offset of the page went that far, so many times. */
+export function noteJump({ jumps }: ProfiledPage, offset: number, distance: number, times = 1): void {
   let distances = jumps.get(offset);
   if (distances === undefined) {
     distances = new Map();
     jumps.set(offset, distances);
   }
-  distances.set(distance, (distances.get(distance) ?? 0) + 1);
+  distances.set(distance, (distances.get(distance) ?? 0) + times);
 }

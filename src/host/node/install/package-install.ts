@@ -1,9 +1,9 @@
 // Unpacks one package into the root and records it in the dpkg database; keeps configuration files the user changed.
 
-import { equalBytes } from "../../../image/bytes.ts";
 import { type Deb, openDeb } from "../../../image/deb.ts";
 import type { LockEntry } from "../../../image/lock-file.ts";
 import { unpackTar } from "../../../image/rootfs.ts";
+import { equalBytes } from "../../../util/equal-bytes.ts";
 import { decodeUtf8 } from "../../../util/utf8.ts";
 import { nodeDecompressors } from "../decompressors.ts";
 import { InstallError } from "./install-error.ts";
