@@ -135,8 +135,8 @@ export class Hart {
     const env = {
       memory: this.memory,
       regions: table,
-      decodeAt: (slot: number) => this.pool.decodeAt(slot),
-      decodeStraddle: (slot: number, high: number) => this.pool.decodeStraddle(slot, high),
+      isStop: (pfn: number, offset: number) => (this.pool.isStop(pfn, offset) ? 1 : 0),
+      decoded: (pfn: number) => this.pool.onDecode(pfn),
       newDecodePage: (pfn: number, vpn: number) => this.newDecodePage(pfn, vpn),
       dropCode: (pfn: number) => this.dropCode(pfn),
       counter: (csr: number, fuelLeft: number) => this.counter(csr, fuelLeft),
@@ -145,6 +145,7 @@ export class Hart {
     };
     const instantiate = (kind: InterpreterKind) => new WebAssembly.Instance(Hart.compile(options, kind), { env });
     const instance = instantiate("plain");
+    this.pool.decodeAt = instance.exports.decodeAt as (slot: number) => void;
     this.instantiate = (kind) => instantiate(kind).exports.run as Run;
     if ((options.translate ?? true) && options.onReference === undefined) {
       this.codeCache = new CodeCache({

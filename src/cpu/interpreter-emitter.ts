@@ -1,10 +1,10 @@
 // Where operands live in the interpreter: fields of the pre-decoded slot at local `ip` and registers in linear memory.
 // Emits the code of one handler at a time; what instructions mean comes from isa/semantics-*.ts.
 import { EXIT_ECALL, EXIT_FUEL, EXIT_ILLEGAL, EXIT_LIMIT } from "./exits.ts";
-import { endsLine, type Form } from "./isa/decode.ts";
 import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
 import type { FloatHelpers } from "./isa/float-helpers.ts";
 import type { FloatOperation } from "./isa/float-operations.ts";
+import { endsLine, type Form } from "./isa/forms.ts";
 import { CODE_DROPPED, DATA_ENTRY_MASK, F, FAULTED, FCSR, IP_BASE, PC_BASE, SLOT_BYTES, X } from "./layout.ts";
 import type { FunctionBuilder, Label } from "./wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "./wasm/opcodes.ts";

@@ -2,6 +2,8 @@
 // and misaligned paths it calls. The meaning of instructions comes from isa/semantics-*.ts.
 import { EXIT_PAGE_FAULT, EXIT_STOP } from "./exits.ts";
 import { type HandlerPart, InterpreterEmitter } from "./interpreter-emitter.ts";
+import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
+import { FloatHelpers, SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS } from "./isa/float-helpers.ts";
 import {
   FIRST_FORM,
   FIRST_FUSION,
@@ -15,9 +17,7 @@ import {
   HANDLER_STRADDLE,
   HANDLER_UNDECODED,
   handlerOfForm,
-} from "./isa/decode.ts";
-import type { Emitter, SharedFunctions } from "./isa/emitter.ts";
-import { FloatHelpers, SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS } from "./isa/float-helpers.ts";
+} from "./isa/forms.ts";
 import { FUSIONS } from "./isa/fusions.ts";
 import { SEMANTICS } from "./isa/semantics.ts";
 import { REGION_PARAMS, REGION_RESULTS } from "./jit/region.ts";
@@ -49,14 +49,15 @@ import {
   TLB_WRITE,
 } from "./layout.ts";
 import { emitCodeReference, emitMemoryFunctions, REFERENCE_STRADDLE } from "./memory-functions.ts";
+import { emitSlotDecoder } from "./slot-decoder.ts";
 import { type Label, ModuleBuilder } from "./wasm/builder.ts";
 import { F64, I32, I64, VOID } from "./wasm/opcodes.ts";
 
 /** Bytes from the first byte of a page to its last halfword, where an instruction can straddle. */
 const LAST_HALFWORD = 0xffe;
 
-/** Imported functions, by index. */
-interface Imports {
+/** Functions that run() calls, by index. */
+interface Callees {
   readonly decodeAt: number;
   readonly decodeStraddle: number;
   /** Type of a region function. */
@@ -84,8 +85,8 @@ export function generateInterpreter(options: InterpreterOptions): Uint8Array<Arr
   const m = new ModuleBuilder();
   m.importMemory("env", "memory", options.memoryPages, options.memoryPages);
   m.importTable("env", "regions", 1);
-  const decodeAt = m.importFunction("env", "decodeAt", [I32], []);
-  const decodeStraddle = m.importFunction("env", "decodeStraddle", [I32, I32], []);
+  const isStop = m.importFunction("env", "isStop", [I32, I32], [I32]);
+  const decoded = m.importFunction("env", "decoded", [I32], []);
   const newDecodePage = m.importFunction("env", "newDecodePage", [I32, I32], [I32]);
   const dropCode = m.importFunction("env", "dropCode", [I32], []);
   const counter = m.importFunction("env", "counter", [I32, I32], [F64]);
@@ -95,6 +96,7 @@ export function generateInterpreter(options: InterpreterOptions): Uint8Array<Arr
   floats.exportAll();
   const { ramOffset } = options;
   const functions = emitMemoryFunctions(m, { ramOffset, newDecodePage, dropCode, counter, reference });
+  const { decodeAt, decodeStraddle } = emitSlotDecoder(m, { ramOffset, isStop, decoded });
   const regionType = m.typeIndex(REGION_PARAMS, REGION_RESULTS);
   emitRun(m, functions.shared, functions.fetch, floats, { decodeAt, decodeStraddle, regionType, reference }, options);
   return m.encode();
@@ -105,7 +107,7 @@ function emitRun(
   shared: SharedFunctions,
   fetch: number,
   floats: FloatHelpers,
-  imports: Imports,
+  callees: Callees,
   options: InterpreterOptions,
 ): void {
   const exact = options.kind === "exact";
@@ -124,11 +126,11 @@ function emitRun(
         f.loop(VOID, (jump) => {
           if (exact) e.leaveAtLimit(leaveToNpc);
           emitLookUp(e, tlbFetch, fetch, leaveToNpc);
-          if (imports.reference !== null) f.i32(0).get(e.t).mem("i32_load", 12).mem("i32_store", CODE_FRAME);
+          if (callees.reference !== null) f.i32(0).get(e.t).mem("i32_load", 12).mem("i32_store", CODE_FRAME);
           e.fetch();
           f.loop(VOID, (dispatch) => {
             e.labels = { dispatch, jump, fault, leave, leaveToNpc };
-            emitDispatch(e, imports, fetch, tlbFetch, options);
+            emitDispatch(e, callees, fetch, tlbFetch, options);
           });
         });
       });
@@ -191,7 +193,7 @@ function emitLookUp(e: InterpreterEmitter, tlbFetch: number, fetch: number, leav
 /** The br_table ladder: block k ends where handler k begins. */
 function emitDispatch(
   e: InterpreterEmitter,
-  imports: Imports,
+  callees: Callees,
   fetch: number,
   tlbFetch: number,
   options: InterpreterOptions,
@@ -202,8 +204,8 @@ function emitDispatch(
   f.get(e.handlerLocal).brTable(blocks, blocks[HANDLER_ILLEGAL]);
   for (let i = 0; i < HANDLER_COUNT; i++) {
     f.close();
-    if (i === HANDLER_STRADDLE) emitStraddle(e, imports, fetch, tlbFetch, options.ramOffset);
-    else emitHandler(e, i, imports, options);
+    if (i === HANDLER_STRADDLE) emitStraddle(e, callees, fetch, tlbFetch, options.ramOffset);
+    else emitHandler(e, i, callees, options);
   }
 }
 
@@ -220,14 +222,14 @@ function meaningOf({ name, row }: Form): (e: Emitter) => void {
   return SEMANTICS[row.name];
 }
 
-function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, options: InterpreterOptions): void {
+function emitHandler(e: InterpreterEmitter, number: number, callees: Callees, options: InterpreterOptions): void {
   const { f } = e;
   const isInstruction = number >= HANDLER_ILLEGAL && number !== HANDLER_REGION && number !== HANDLER_STOP;
-  if (imports.reference !== null && isInstruction) emitCodeReference(f, imports.reference);
+  if (callees.reference !== null && isInstruction) emitCodeReference(f, callees.reference);
   switch (number) {
     case HANDLER_UNDECODED:
       e.unretire();
-      f.get(e.ip).call(imports.decodeAt);
+      f.get(e.ip).call(callees.decodeAt);
       e.next();
       return;
     case HANDLER_PAGE_END:
@@ -239,7 +241,7 @@ function emitHandler(e: InterpreterEmitter, number: number, imports: Imports, op
       e.illegal();
       return;
     case HANDLER_REGION:
-      if (options.kind === "plain") emitRegionCall(e, imports.regionType);
+      if (options.kind === "plain") emitRegionCall(e, callees.regionType);
       else emitFormerHandler(e);
       return;
     case HANDLER_STOP:
@@ -349,7 +351,7 @@ function emitRegionCall(e: InterpreterEmitter, regionType: number): void {
  */
 function emitStraddle(
   e: InterpreterEmitter,
-  { decodeStraddle, reference }: Imports,
+  { decodeStraddle, reference }: Callees,
   fetch: number,
   tlbFetch: number,
   ramOffset: number,

@@ -112,11 +112,15 @@ export const REGION_WORK = REGION_BLOCKS + (1 + MOST_REGIONS + MOST_KEPT_REGIONS
 export const RECORDING = REGION_WORK + MOST_REGION_ENTRIES * 4;
 export const MOST_RECORDED = 16384;
 
+/** Tables of the decoder (slot-decoder.ts), part of the interpreter's module. */
+export const DECODER = RECORDING + MOST_RECORDED * 16;
+export const DECODER_BYTES = 32768;
+
 /**
  * i32 per frame: linear address of its decode page (a multiple of 64) or 0, plus WRITE_CACHED. A frame with a decode page
  * has no entry in any write table (I14); WRITE_CACHED says that it may have one.
  */
-export const CODE_MAP = RECORDING + MOST_RECORDED * 16;
+export const CODE_MAP = DECODER + DECODER_BYTES;
 /** The map has room for all of RAM that fits, so that what follows lies at the same place in every machine. */
 const MOST_FRAMES = 2 ** 20;
 export const WRITE_CACHED = 1;
@@ -132,13 +136,16 @@ export const WRITE_CACHED = 1;
  *
  * Behind the slots of a page: two page-end slots (for a last instruction of 2 and of 4 bytes), then the slot of an
  * instruction that straddles into the next page, the halfword of that page it was decoded from (+ 65536 when valid), a
- * page-end slot for its successor, and the mark that the page was used since the clock hand passed.
+ * page-end slot for its successor, the mark that the page was used since the clock hand passed, the linear address of the
+ * frame, and whether the hart stops somewhere in it.
  */
 export const SLOT_BYTES = 8;
 export const SLOTS_PER_PAGE = 2048;
 export const STRADDLE_SLOT = (SLOTS_PER_PAGE + 2) * SLOT_BYTES;
 export const STRADDLE_HALFWORD = STRADDLE_SLOT + SLOT_BYTES;
 export const PAGE_USED = STRADDLE_SLOT + 3 * SLOT_BYTES;
+export const PAGE_FRAME = PAGE_USED + 4;
+export const PAGE_HAS_STOPS = PAGE_FRAME + 4;
 /** u16 per slot behind all that: the record of the region that begins there (where the handler says so). */
 export const REGION_INDEX = SLOTS_PER_PAGE * SLOT_BYTES + 64;
 export const DECODE_PAGE_BYTES = REGION_INDEX + SLOTS_PER_PAGE * 2;
@@ -149,7 +156,6 @@ const LEAST_DECODE_PAGES = 2;
 export interface Layout {
   readonly frameCount: number;
   readonly decodePages: number;
-  readonly decodePool: number;
   /** Where RAM begins; it does not depend on the size of RAM, so that one interpreter serves all usual machines. */
   readonly ramOffset: number;
   /**
@@ -162,7 +168,7 @@ export interface Layout {
 const MEMORY_PAGE_BYTES = 65536;
 const MOST_MEMORY_PAGES = 65536;
 
-const DECODE_POOL = align(CODE_MAP + 4 * MOST_FRAMES, 64);
+export const DECODE_POOL = align(CODE_MAP + 4 * MOST_FRAMES, 64);
 
 /** Sizes of RAM that linear memory has room for are powers of two from here on: what is not used is only address space. */
 const LEAST_ROOM = 2 ** 26;
@@ -176,7 +182,7 @@ export function makeLayout(ramBytes: number, mostDecodePages = DECODE_PAGES): La
   const needed = Math.ceil((ramOffset + ramBytes) / MEMORY_PAGE_BYTES);
   const room = Math.max(LEAST_ROOM, 2 ** Math.ceil(Math.log2(ramBytes)));
   const memoryPages = Math.max(needed, Math.min(MOST_MEMORY_PAGES, (ramOffset + room) / MEMORY_PAGE_BYTES));
-  return { frameCount, decodePages, decodePool: DECODE_POOL, ramOffset, memoryPages };
+  return { frameCount, decodePages, ramOffset, memoryPages };
 }
 
 function align(value: number, to: number): number {

@@ -1,36 +1,8 @@
-// Expands 16-bit instructions (C extension for RV64 with F and D) to the 32-bit instruction they stand for
-// (RISC-V Instruction Set Manual, volume I, chapter "C"). Pure; 0 stands for an illegal or reserved encoding.
+// The 16-bit instructions (C extension for RV64 with F and D), each with the 32-bit instruction it stands for
+// (RISC-V Instruction Set Manual, volume I, chapter "C").
+import { type BitMoves, bitMoves, moveBits, pictureMatch } from "./bit-pictures.ts";
 
-const field = (word: number, high: number, low: number) => (word >>> low) & ((1 << (high - low + 1)) - 1);
-const bit = (word: number, at: number) => (word >>> at) & 1;
-
-const rType = (op: number, funct3: number, funct7: number, rd: number, rs1: number, rs2: number) =>
-  ((funct7 << 25) | (rs2 << 20) | (rs1 << 15) | (funct3 << 12) | (rd << 7) | op) >>> 0;
-const iType = (op: number, funct3: number, rd: number, rs1: number, imm: number) =>
-  (((imm & 0xfff) << 20) | (rs1 << 15) | (funct3 << 12) | (rd << 7) | op) >>> 0;
-const sType = (op: number, funct3: number, rs1: number, rs2: number, imm: number) =>
-  ((((imm >> 5) & 0x7f) << 25) | (rs2 << 20) | (rs1 << 15) | (funct3 << 12) | ((imm & 31) << 7) | op) >>> 0;
-const bType = (funct3: number, rs1: number, imm: number) =>
-  ((bit(imm, 12) << 31) |
-    (((imm >> 5) & 0x3f) << 25) |
-    (rs1 << 15) |
-    (funct3 << 12) |
-    (((imm >> 1) & 15) << 8) |
-    (bit(imm, 11) << 7) |
-    0x63) >>>
-  0;
-const jType = (rd: number, imm: number) =>
-  ((bit(imm, 20) << 31) |
-    (((imm >> 1) & 0x3ff) << 21) |
-    (bit(imm, 11) << 20) |
-    (((imm >> 12) & 0xff) << 12) |
-    (rd << 7) |
-    0x6f) >>>
-  0;
-
-const signed = (value: number, bits: number) => (value << (32 - bits)) >> (32 - bits);
-
-/** The forms (decode.ts) that what this expands to can have. */
+/** The forms (forms.ts) that what this expands to can have. */
 export const COMPRESSED_FORMS: ReadonlySet<string> = new Set(
   (
     "addi li mv nop add addiw lui slli srli srai andi sub xor or and subw addw lw ld fld sw sd fsd j j.near beq beq.near " +
@@ -38,148 +10,79 @@ export const COMPRESSED_FORMS: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-/** Expands the halfword; 0 if it is illegal. Its low two bits are not 3. */
+/** Halfword and instruction, as pictures (bit-pictures.ts); the first row that fits holds. Without an instruction: reserved. */
+const PICTURES: readonly (readonly [string, string?])[] = [
+  ["000 00000000 ... 00"],
+  ["000 aabbbbcd www 00", "00bbbbaadc00 00010 000 01www 0010011"], // c.addi4spn
+  ["001 aaa rrr bb www 00", "0000bbaaa000 01rrr 011 01www 0000111"], // c.fld
+  ["010 aaa rrr bc www 00", "00000caaab00 01rrr 010 01www 0000011"], // c.lw
+  ["011 aaa rrr bb www 00", "0000bbaaa000 01rrr 011 01www 0000011"], // c.ld
+  ["101 aaa rrr bb www 00", "0000bba 01www 01rrr 011 aa000 0100111"], // c.fsd
+  ["110 aaa rrr bc www 00", "00000ca 01www 01rrr 010 aab00 0100011"], // c.sw
+  ["111 aaa rrr bb www 00", "0000bba 01www 01rrr 011 aa000 0100011"], // c.sd
+  ["000 s ddddd iiiii 01", "sssssssiiiii ddddd 000 ddddd 0010011"], // c.addi, c.nop
+  ["001 . 00000 ..... 01"],
+  ["001 s ddddd iiiii 01", "sssssssiiiii ddddd 000 ddddd 0011011"], // c.addiw
+  ["010 s ddddd iiiii 01", "sssssssiiiii 00000 000 ddddd 0010011"], // c.li
+  ["011 0 ..... 00000 01"],
+  ["011 s 00010 abccd 01", "sssccbda0000 00010 000 00010 0010011"], // c.addi16sp
+  ["011 s ddddd iiiii 01", "sssssssssssssssiiiii ddddd 0110111"], // c.lui
+  ["100 s 00rrr iiiii 01", "000000siiiii 01rrr 101 01rrr 0010011"], // c.srli
+  ["100 s 01rrr iiiii 01", "010000siiiii 01rrr 101 01rrr 0010011"], // c.srai
+  ["100 s 10rrr iiiii 01", "sssssssiiiii 01rrr 111 01rrr 0010011"], // c.andi
+  ["100 0 11rrr 00www 01", "0100000 01www 01rrr 000 01rrr 0110011"], // c.sub
+  ["100 0 11rrr 01www 01", "0000000 01www 01rrr 100 01rrr 0110011"], // c.xor
+  ["100 0 11rrr 10www 01", "0000000 01www 01rrr 110 01rrr 0110011"], // c.or
+  ["100 0 11rrr 11www 01", "0000000 01www 01rrr 111 01rrr 0110011"], // c.and
+  ["100 1 11rrr 00www 01", "0100000 01www 01rrr 000 01rrr 0111011"], // c.subw
+  ["100 1 11rrr 01www 01", "0000000 01www 01rrr 000 01rrr 0111011"], // c.addw
+  ["101 abccdefgggh 01", "a dccfehbggg a aaaaaaaa 00000 1101111"], // c.j
+  ["110 abb rrr ccdde 01", "a aaacce 00000 01rrr 000 bbdd a 1100011"], // c.beqz
+  ["111 abb rrr ccdde 01", "a aaacce 00000 01rrr 001 bbdd a 1100011"], // c.bnez
+  ["000 s ddddd iiiii 10", "000000siiiii ddddd 001 ddddd 0010011"], // c.slli
+  ["001 a ddddd bbccc 10", "000cccabb000 00010 011 ddddd 0000111"], // c.fldsp
+  ["010 . 00000 ..... 10"],
+  ["010 a ddddd bbbcc 10", "0000ccabbb00 00010 010 ddddd 0000011"], // c.lwsp
+  ["011 . 00000 ..... 10"],
+  ["011 a ddddd bbccc 10", "000cccabb000 00010 011 ddddd 0000011"], // c.ldsp
+  ["100 0 00000 00000 10"],
+  ["100 0 rrrrr 00000 10", "000000000000 rrrrr 000 00000 1100111"], // c.jr
+  ["100 0 ddddd rrrrr 10", "0000000 rrrrr 00000 000 ddddd 0110011"], // c.mv
+  ["100 1 00000 00000 10", "000000000001 00000 000 00000 1110011"], // c.ebreak
+  ["100 1 rrrrr 00000 10", "000000000000 rrrrr 000 00001 1100111"], // c.jalr
+  ["100 1 ddddd rrrrr 10", "0000000 rrrrr ddddd 000 ddddd 0110011"], // c.add
+  ["101 aaabbb rrrrr 10", "000bbba rrrrr 00010 011 aa000 0100111"], // c.fsdsp
+  ["110 aaaabb rrrrr 10", "0000bba rrrrr 00010 010 aaa00 0100011"], // c.swsp
+  ["111 aaabbb rrrrr 10", "000bbba rrrrr 00010 011 aa000 0100011"], // c.sdsp
+];
+
+export interface CompressedRow {
+  readonly mask: number;
+  readonly match: number;
+  /** null: illegal. */
+  readonly expansion: BitMoves | null;
+}
+
+/** Where the rows of a halfword are: by its quadrant and funct3. */
+export const compressedKey = (half: number) => ((half & 3) << 3) | (half >>> 13);
+
+let rowsByKey: readonly (readonly CompressedRow[])[] | null = null;
+
+/** The rows by compressedKey, in their order. Made when first asked for: runs that translate nothing need none. */
+export function compressedRows(): readonly (readonly CompressedRow[])[] {
+  if (rowsByKey !== null) return rowsByKey;
+  const rows: CompressedRow[][] = Array.from({ length: 32 }, () => []);
+  for (const [from, to] of PICTURES) {
+    const { mask, match } = pictureMatch(from);
+    rows[compressedKey(match)].push({ mask, match, expansion: to === undefined ? null : bitMoves(from, to) });
+  }
+  rowsByKey = rows;
+  return rows;
+}
+
+/** Expands the halfword (its low two bits are not 3) to the instruction it stands for; 0: it is illegal or reserved. */
 export function expandCompressed(half: number): number {
-  switch (((half & 3) << 3) | (half >>> 13)) {
-    case 0:
-      return addi4spn(half);
-    case 1:
-      return iType(0x07, 3, creg(half, 2), creg(half, 7), offsetD(half)); // c.fld
-    case 2:
-      return iType(0x03, 2, creg(half, 2), creg(half, 7), offsetW(half)); // c.lw
-    case 3:
-      return iType(0x03, 3, creg(half, 2), creg(half, 7), offsetD(half)); // c.ld
-    case 5:
-      return sType(0x27, 3, creg(half, 7), creg(half, 2), offsetD(half)); // c.fsd
-    case 6:
-      return sType(0x23, 2, creg(half, 7), creg(half, 2), offsetW(half)); // c.sw
-    case 7:
-      return sType(0x23, 3, creg(half, 7), creg(half, 2), offsetD(half)); // c.sd
-    case 8:
-      return iType(0x13, 0, rd(half), rd(half), imm6(half)); // c.addi, c.nop
-    case 9:
-      return rd(half) === 0 ? 0 : iType(0x1b, 0, rd(half), rd(half), imm6(half)); // c.addiw
-    case 10:
-      return iType(0x13, 0, rd(half), 0, imm6(half)); // c.li
-    case 11:
-      return luiOrAddi16sp(half);
-    case 12:
-      return arithmetic(half);
-    case 13:
-      return jType(0, offsetJ(half)); // c.j
-    case 14:
-      return bType(0, creg(half, 7), offsetB(half)); // c.beqz
-    case 15:
-      return bType(1, creg(half, 7), offsetB(half)); // c.bnez
-    case 16:
-      return iType(0x13, 1, rd(half), rd(half), (bit(half, 12) << 5) | field(half, 6, 2)); // c.slli
-    case 17:
-      return iType(0x07, 3, rd(half), 2, offsetDsp(half)); // c.fldsp
-    case 18:
-      return rd(half) === 0
-        ? 0
-        : iType(0x03, 2, rd(half), 2, (field(half, 3, 2) << 6) | (bit(half, 12) << 5) | (field(half, 6, 4) << 2)); // c.lwsp
-    case 19:
-      return rd(half) === 0 ? 0 : iType(0x03, 3, rd(half), 2, offsetDsp(half)); // c.ldsp
-    case 20:
-      return jumpOrMove(half);
-    case 21:
-      return sType(0x27, 3, 2, field(half, 6, 2), (field(half, 9, 7) << 6) | (field(half, 12, 10) << 3)); // c.fsdsp
-    case 22:
-      return sType(0x23, 2, 2, field(half, 6, 2), (field(half, 8, 7) << 6) | (field(half, 12, 9) << 2)); // c.swsp
-    case 23:
-      return sType(0x23, 3, 2, field(half, 6, 2), (field(half, 9, 7) << 6) | (field(half, 12, 10) << 3)); // c.sdsp
-    default:
-      return 0;
-  }
-}
-
-const rd = (half: number) => field(half, 11, 7);
-const creg = (half: number, low: number) => 8 + field(half, low + 2, low);
-const imm6 = (half: number) => signed((bit(half, 12) << 5) | field(half, 6, 2), 6);
-const offsetW = (half: number) => (bit(half, 5) << 6) | (field(half, 12, 10) << 3) | (bit(half, 6) << 2);
-const offsetD = (half: number) => (field(half, 6, 5) << 6) | (field(half, 12, 10) << 3);
-const offsetDsp = (half: number) => (field(half, 4, 2) << 6) | (bit(half, 12) << 5) | (field(half, 6, 5) << 3);
-
-function offsetJ(half: number): number {
-  return signed(
-    (bit(half, 12) << 11) |
-      (bit(half, 8) << 10) |
-      (field(half, 10, 9) << 8) |
-      (bit(half, 6) << 7) |
-      (bit(half, 7) << 6) |
-      (bit(half, 2) << 5) |
-      (bit(half, 11) << 4) |
-      (field(half, 5, 3) << 1),
-    12,
-  );
-}
-
-function offsetB(half: number): number {
-  return signed(
-    (bit(half, 12) << 8) |
-      (field(half, 6, 5) << 6) |
-      (bit(half, 2) << 5) |
-      (field(half, 11, 10) << 3) |
-      (field(half, 4, 3) << 1),
-    9,
-  );
-}
-
-function addi4spn(half: number): number {
-  const imm = (field(half, 10, 7) << 6) | (field(half, 12, 11) << 4) | (bit(half, 5) << 3) | (bit(half, 6) << 2);
-  return imm === 0 ? 0 : iType(0x13, 0, creg(half, 2), 2, imm);
-}
-
-function luiOrAddi16sp(half: number): number {
-  if (rd(half) === 2) {
-    const imm = signed(
-      (bit(half, 12) << 9) | (field(half, 4, 3) << 7) | (bit(half, 5) << 6) | (bit(half, 2) << 5) | (bit(half, 6) << 4),
-      10,
-    );
-    return imm === 0 ? 0 : iType(0x13, 0, 2, 2, imm);
-  }
-  const imm = imm6(half);
-  return imm === 0 ? 0 : ((imm << 12) | (rd(half) << 7) | 0x37) >>> 0;
-}
-
-function arithmetic(half: number): number {
-  const r = creg(half, 7);
-  const shift = (bit(half, 12) << 5) | field(half, 6, 2);
-  switch (field(half, 11, 10)) {
-    case 0:
-      return iType(0x13, 5, r, r, shift);
-    case 1:
-      return iType(0x13, 5, r, r, shift | 0x400);
-    case 2:
-      return iType(0x13, 7, r, r, imm6(half));
-  }
-  const r2 = creg(half, 2);
-  switch ((bit(half, 12) << 2) | field(half, 6, 5)) {
-    case 0:
-      return rType(0x33, 0, 0x20, r, r, r2); // c.sub
-    case 1:
-      return rType(0x33, 4, 0, r, r, r2); // c.xor
-    case 2:
-      return rType(0x33, 6, 0, r, r, r2); // c.or
-    case 3:
-      return rType(0x33, 7, 0, r, r, r2); // c.and
-    case 4:
-      return rType(0x3b, 0, 0x20, r, r, r2); // c.subw
-    case 5:
-      return rType(0x3b, 0, 0, r, r, r2); // c.addw
-    default:
-      return 0;
-  }
-}
-
-function jumpOrMove(half: number): number {
-  const r = rd(half);
-  const r2 = field(half, 6, 2);
-  if (bit(half, 12) === 0) {
-    if (r2 !== 0) return rType(0x33, 0, 0, r, 0, r2); // c.mv
-    return r === 0 ? 0 : iType(0x67, 0, 0, r, 0); // c.jr
-  }
-  if (r2 !== 0) return rType(0x33, 0, 0, r, r, r2); // c.add
-  return r === 0 ? 0x00100073 : iType(0x67, 0, 1, r, 0); // c.ebreak, c.jalr
+  for (const { mask, match, expansion } of compressedRows()[compressedKey(half)])
+    if ((half & mask) === match) return expansion === null ? 0 : moveBits(half, expansion) >>> 0;
+  return 0;
 }

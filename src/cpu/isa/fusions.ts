@@ -2,7 +2,7 @@
 // other in bash, python3, perl, sqlite3, gawk, lua and gcc (Debian riscv64); only a saving of dispatches, never a change of meaning.
 
 /**
- * Each row names the forms (isa/decode.ts) of consecutive instructions, those of 2 bytes with "c.". Only the last one may
+ * Each row names the forms (isa/forms.ts) of consecutive instructions, those of 2 bytes with "c.". Only the last one may
  * jump. Longest match wins. V8 allocates registers well only in functions of up to 8,192 values: more rows than fit make all
  * handlers slow (kept-interpreter.test.ts).
  */

@@ -137,9 +137,14 @@ for (const row of rows) {
   }
 }
 
+/** The rows that a word with this opcode (7 bits) and funct3 can have, in their order. */
+export function instructionsWith(opcode: number, funct3: number): readonly InstructionRow[] {
+  return byOpcode[(opcode << 3) | funct3];
+}
+
 /** The row of a 32-bit instruction word, or null when it is none of ours. */
 export function findInstruction(word: number): InstructionRow | null {
-  for (const row of byOpcode[((word & opcode) << 3) | ((word >>> 12) & 7)])
+  for (const row of instructionsWith(word & opcode, (word >>> 12) & 7))
     if ((word & row.mask) >>> 0 === row.match) return row;
   return null;
 }

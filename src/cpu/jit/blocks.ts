@@ -1,6 +1,6 @@
 // Finds the code of a region: basic blocks reached from one instruction by following branches, jumps and calls, over a few
 // pages, as far as it was seen to run. Reads bytes; emits nothing.
-import { type Decoded, decode, HANDLER_ILLEGAL, newDecoded } from "../isa/decode.ts";
+import { type Decoded, decode, newDecoded } from "../isa/decode.ts";
 import { MOST_REGION_PAGES } from "../layout.ts";
 
 /** Where instructions are read from; addresses are byte offsets from the region's base page. */
@@ -56,7 +56,7 @@ export interface CodeGraph {
 
 /** Instructions that the interpreter runs: system, CSR and what is not an instruction. */
 function isForeign(d: Decoded): boolean {
-  if (d.row === null || d.handler === HANDLER_ILLEGAL) return true;
+  if (d.row === null) return true;
   return d.row.format === "CSR" || d.row.format === "CSRI" || d.row.name === "ecall" || d.row.name === "ebreak";
 }
 
@@ -155,7 +155,7 @@ class Explorer {
       high = this.source.halfword(second, offset < 4094 ? offset + 2 : 0);
     }
     const d = newDecoded();
-    decode((low | (high << 16)) >>> 0, -1, d);
+    decode((low | (high << 16)) >>> 0, d);
     return Object.assign(d, { at });
   }
 

@@ -4,7 +4,7 @@
 import { PTE_A, PTE_U, PTE_V, PTE_X, pteToPfn } from "../../arch/sv39.ts";
 import type { CodeKind, CompileModule } from "../compile-module.ts";
 import type { DecodePool } from "../decode-pool.ts";
-import { HANDLER_REGION, HANDLER_UNDECODED } from "../isa/decode.ts";
+import { HANDLER_REGION, HANDLER_UNDECODED } from "../isa/forms.ts";
 import {
   LAST_EXIT,
   type Layout,

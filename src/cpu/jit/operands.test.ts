@@ -13,7 +13,7 @@ function operands(word: number): string {
   const reads = { x: 0, f: 0 };
   const writes = { x: 0, f: 0 };
   const d = newDecoded();
-  decode(word >>> 0, -1, d);
+  decode(word >>> 0, d);
   addOperands({ ...d, at: 0 }, reads, writes);
   const show = ({ x, f }: { x: number; f: number }) => [...names(x, "x"), ...names(f, "f")].join(" ");
   return `${show(reads)} -> ${show(writes)}`;

@@ -11,7 +11,7 @@ import {
   HANDLER_STOP,
   HANDLER_STRADDLE,
   HANDLER_UNDECODED,
-} from "../isa/decode.ts";
+} from "../isa/forms.ts";
 import {
   MOST_KEPT_REGIONS,
   MOST_REGION_ENTRIES,

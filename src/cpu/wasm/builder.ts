@@ -1,4 +1,4 @@
-// Builds WebAssembly modules as bytes: types, imports, functions, globals, one memory, one table. Knows nothing of RISC-V.
+// Builds WebAssembly modules as bytes: types, imports, functions, globals, data, one memory, one table. Knows nothing of RISC-V.
 import { I32, type I64, MEM, type MemoryOp, OP, type Opcode, SAT, type ValueType, VOID } from "./opcodes.ts";
 
 /** A growing byte string with LEB128 encoders. */
@@ -321,6 +321,7 @@ export class ModuleBuilder {
   private readonly functions: FunctionBuilder[] = [];
   private readonly globals: { type: typeof I32 | typeof I64; value: number }[] = [];
   private readonly exports: { name: string; kind: number; index: number }[] = [];
+  private readonly segments: { address: number; bytes: Uint8Array }[] = [];
   private table: { module: string; name: string; minimum: number } | null = null;
   private memory: { module: string; name: string; minimum: number; maximum: number } | null = null;
 
@@ -343,6 +344,11 @@ export class ModuleBuilder {
   /** The number of a function type, for call_indirect. */
   typeIndex(params: readonly ValueType[], results: readonly ValueType[]): number {
     return this.type(params, results);
+  }
+
+  /** Bytes that making an instance writes to the memory. */
+  data(address: number, bytes: Uint8Array): void {
+    this.segments.push({ address, bytes });
   }
 
   /** A mutable global that begins with this value. */
@@ -407,6 +413,7 @@ export class ModuleBuilder {
       s.u32(this.functions.length);
       for (const f of this.functions) f.encode(s);
     });
+    if (this.segments.length > 0) this.section(out, 11, (s) => this.encodeData(s));
     return out.view().slice();
   }
 
@@ -424,6 +431,18 @@ export class ModuleBuilder {
     out.byte(id);
     out.u32(section.length);
     out.append(section.view());
+  }
+
+  private encodeData(s: Bytes): void {
+    s.u32(this.segments.length);
+    for (const { address, bytes } of this.segments) {
+      s.byte(0);
+      s.byte(0x41);
+      s.s32(address);
+      s.byte(0x0b);
+      s.u32(bytes.length);
+      s.append(bytes);
+    }
   }
 
   private encodeTypes(s: Bytes): void {
