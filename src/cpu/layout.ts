@@ -59,6 +59,15 @@ export const LAST_REFERENCED = MISS_RING + MISSES * MISS_BYTES;
 export const CODE_FRAME = LAST_REFERENCED + 4;
 
 /**
+ * Of each base register (doubled, plus 1 for stores): the TLB's entry of the page that a load or store found there last. What
+ * is here is true even when the TLB has lost it to another page; its owner empties all at once when anything changes. For x0
+ * there is none: BASE_PAGES_USED, an i32, says whether there is anything.
+ */
+export const BASE_PAGES = 1024;
+export const BASE_PAGES_USED = BASE_PAGES;
+export const BASE_PAGES_BYTES = 1024;
+
+/**
  * TLB: per bank three direct-mapped tables (presence = permission). An entry is 16 bytes:
  *   i64 tag: virtual address of the page, or -1;  i32 addend: linear address of the frame minus the low half of the tag
  *   (fetch: linear address of the decode page);  i32 PFN

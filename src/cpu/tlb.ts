@@ -3,6 +3,9 @@ import {
   BANK_BYTES,
   BANK_POINTER,
   BANKS,
+  BASE_PAGES,
+  BASE_PAGES_BYTES,
+  BASE_PAGES_USED,
   CODE_MAP,
   DATA_ENTRIES,
   FETCH_ENTRIES,
@@ -46,6 +49,7 @@ export class HartTlb {
     this.words = words;
     this.hasCode = hasCode;
     this.dropCode = dropCode;
+    words[BASE_PAGES_USED / 4] = 1;
     this.reset();
   }
 
@@ -101,6 +105,7 @@ export class HartTlb {
 
   private makeCurrent(bank: number): void {
     this.current = bank;
+    this.forgetBasePages();
     this.words[BANK_POINTER / 4] = TLB + bank * BANK_BYTES;
     this.publishGeneration();
   }
@@ -142,6 +147,7 @@ export class HartTlb {
       const first = (TLB + bank * BANK_BYTES + TLB_WRITE) / 4;
       words.fill(-1, first, first + DATA_ENTRIES * ENTRY_WORDS);
     }
+    this.forgetBasePages();
   }
 
   frameChanged(pfn: number): void {
@@ -151,6 +157,7 @@ export class HartTlb {
 
   /** Forgets every entry of one table kind that names this frame, in all banks. */
   forgetFrame(pfn: number, table: "write" | "fetch"): void {
+    if (table === "write") this.forgetBasePages();
     const offset = table === "write" ? TLB_WRITE : TLB_FETCH;
     const entries = table === "write" ? DATA_ENTRIES : FETCH_ENTRIES;
     for (let bank = 0; bank < BANKS; bank++) {
@@ -166,6 +173,7 @@ export class HartTlb {
   debugForEach(space: SpaceLike, visit: (vpn: number, pfn: number, access: 0 | 1 | 2) => void): void {
     const bank = this.bankOf.get(space.id);
     if (bank === undefined) return;
+    if (bank === this.current) this.debugForEachBasePage(visit);
     const tables = [
       [TLB_READ, DATA_ENTRIES, 0],
       [TLB_WRITE, DATA_ENTRIES, 1],
@@ -181,7 +189,18 @@ export class HartTlb {
     }
   }
 
+  private debugForEachBasePage(visit: (vpn: number, pfn: number, access: 0 | 1) => void): void {
+    const { words } = this;
+    if (words[BASE_PAGES_USED / 4] === 0) return;
+    for (let key = 2; key < 64; key++) {
+      const at = BASE_PAGES / 4 + key * ENTRY_WORDS;
+      if (words[at + 1] !== -1)
+        visit((words[at] >>> 12) | (words[at + 1] << 20), words[at + PFN_WORD], (key & 1) as 0 | 1);
+    }
+  }
+
   private clearPage(bank: number, vpn: number): void {
+    this.forgetBasePages();
     const base = (TLB + bank * BANK_BYTES) / 4;
     this.invalidate(base + TLB_READ / 4 + (vpn & (DATA_ENTRIES - 1)) * ENTRY_WORDS);
     this.invalidate(base + TLB_WRITE / 4 + (vpn & (DATA_ENTRIES - 1)) * ENTRY_WORDS);
@@ -192,9 +211,17 @@ export class HartTlb {
 
   private clearBank(bank: number): void {
     const first = (TLB + bank * BANK_BYTES) / 4;
+    this.forgetBasePages();
     // NO_PAGE is -1, too.
     this.words.fill(-1, first, first + BANK_BYTES / 4);
     this.beginGeneration(bank);
+  }
+
+  private forgetBasePages(): void {
+    const { words } = this;
+    if (words[BASE_PAGES_USED / 4] === 0) return;
+    words.fill(-1, BASE_PAGES / 4, (BASE_PAGES + BASE_PAGES_BYTES) / 4);
+    words[BASE_PAGES_USED / 4] = 0;
   }
 
   /** Regions look for their pages in the fetch table again. */

@@ -4,7 +4,17 @@ import { EXIT_ILLEGAL, EXIT_PAGE_FAULT } from "../exits.ts";
 import type { Emitter, SharedFunctions } from "../isa/emitter.ts";
 import type { FloatHelpers } from "../isa/float-helpers.ts";
 import type { FloatOperation } from "../isa/float-operations.ts";
-import { CODE_DROPPED, DATA_ENTRY_MASK, F, FAULTED, FCSR, X } from "../layout.ts";
+import {
+  BASE_PAGES,
+  BASE_PAGES_USED,
+  CODE_DROPPED,
+  DATA_ENTRY_MASK,
+  F,
+  FAULTED,
+  FCSR,
+  TLB_ENTRY_BYTES,
+  X,
+} from "../layout.ts";
 import type { FunctionBuilder, Label } from "../wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "../wasm/opcodes.ts";
 import { type AccessGroup, groupAccesses } from "./access-groups.ts";
@@ -78,6 +88,8 @@ export class TranslatorEmitter implements Emitter {
   private groups = new Map<BlockInstruction, AccessGroup>();
   /** i32 local per base register (doubled, plus 1 for stores): linear address of its group's `low`, or 0. */
   private readonly groupLocals = new Map<number, number>();
+  /** Base registers, as bits, that BASE_PAGES serves where code is being emitted (steadyRegisters). */
+  steady = 0;
   /** Instructions retired since fuel was last brought up to date, before this one. */
   pending = 0;
 
@@ -266,6 +278,41 @@ export class TranslatorEmitter implements Emitter {
     return local;
   }
 
+  private isSteady(base: number): boolean {
+    return ((this.steady >>> base) & 1) !== 0;
+  }
+
+  /**
+   * Pushes the linear address of the one in va64. Unless all bytes up to `span` behind it lie in the page that the base register
+   * pointed into last, `look` pushes whether the TLB has their page (at `entry`); if not, `miss` goes elsewhere.
+   */
+  private linearInBasePage(isStore: boolean, span: number, look: () => void, miss: () => void): void {
+    const { f } = this;
+    const known = BASE_PAGES + TLB_ENTRY_BYTES * (this.instruction.rs1 * 2 + (isStore ? 1 : 0));
+    f.get(this.va64)
+      .i32(0)
+      .mem("i64_load", known)
+      .op("i64_xor")
+      .i64(4096 - span)
+      .op("i64_ge_u");
+    const refill = () => {
+      look();
+      f.op("i32_eqz").if_(VOID, miss, undefined, false);
+      f.i32(0).get(this.va64).i64(-4096).op("i64_and").mem("i64_store", known);
+      f.i32(0)
+        .get(this.entry)
+        .mem("i64_load", 8)
+        .mem("i64_store", known + 8);
+      f.i32(0).i32(1).mem("i32_store", BASE_PAGES_USED);
+    };
+    f.if_(VOID, refill, undefined, false);
+    f.get(this.va64)
+      .op("i32_wrap_i64")
+      .i32(0)
+      .mem("i32_load", known + 8)
+      .op("i32_add");
+  }
+
   /**
    * Looks up the page of the group's last byte, which is that of `low` or has another tag: a group across two pages misses,
    * and its members go the slow way one by one.
@@ -276,24 +323,25 @@ export class TranslatorEmitter implements Emitter {
     const push = (offset: number) => {
       if (offset !== 0) f.i64(offset).op("i64_add");
     };
+    const look = () => {
+      f.get(this.va64);
+      if (span >= group.align) push(span);
+      this.lookUp(group.isStore ? this.tlbWrite : this.tlbRead, group.align);
+    };
     this.x1();
     push(group.low);
-    f.tee(this.va64);
-    if (span >= group.align) push(span);
-    f.op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(DATA_ENTRY_MASK).op("i32_and");
-    f.get(group.isStore ? this.tlbWrite : this.tlbRead)
-      .op("i32_add")
-      .tee(this.entry)
-      .mem("i64_load", 0);
-    f.get(this.va64)
-      .i64(-4096 + group.align - 1)
-      .op("i64_and", "i64_eq");
-    f.if_(
-      I32,
-      () => this.linearAddress(),
-      () => f.i32(0),
-      true,
-    );
+    f.set(this.va64);
+    if (this.isSteady(group.base)) {
+      f.block(I32, (done) => this.linearInBasePage(group.isStore, span, look, () => f.i32(0).br(done)));
+    } else {
+      look();
+      f.if_(
+        I32,
+        () => this.linearAddress(),
+        () => f.i32(0),
+        true,
+      );
+    }
     f.set(this.groupLocal(group));
   }
 
@@ -322,40 +370,57 @@ export class TranslatorEmitter implements Emitter {
     );
   }
 
-  /** As in the interpreter: a misaligned access never hits, as its low bits differ from any tag. */
+  /**
+   * Takes an address (i64) whose page is to be looked up, and pushes whether the table has it for the one in va64, which is
+   * in `entry` then. As in the interpreter: a misaligned access never hits, as its low bits differ from any tag.
+   */
+  private lookUp(table: number, align: number): void {
+    const { f } = this;
+    f.op("i32_wrap_i64").i32(8).op("i32_shr_u").i32(DATA_ENTRY_MASK).op("i32_and").get(table).op("i32_add");
+    f.tee(this.entry)
+      .mem("i64_load", 0)
+      .get(this.va64)
+      .i64(-4096 + align - 1)
+      .op("i64_and", "i64_eq");
+  }
+
+  /** `hit` takes what `linear` pushes, the linear address; `miss` the address in va64. */
   private access(
-    table: number,
+    isStore: boolean,
     sizeBytes: number,
-    hit: () => void,
+    hit: (linear: () => void) => void,
     miss: () => void,
     type: typeof I64 | typeof VOID,
   ): void {
     const { f } = this;
-    const { imm } = this.instruction;
+    const { imm, rs1 } = this.instruction;
+    const look = () => {
+      f.get(this.va64);
+      this.lookUp(isStore ? this.tlbWrite : this.tlbRead, sizeBytes);
+    };
     this.x1();
     if (imm !== 0) f.i64(imm).op("i64_add");
-    f.tee(this.va64)
-      .op("i32_wrap_i64")
-      .i32(8)
-      .op("i32_shr_u")
-      .i32(DATA_ENTRY_MASK)
-      .op("i32_and")
-      .get(table)
-      .op("i32_add");
-    f.tee(this.entry)
-      .mem("i64_load", 0)
-      .get(this.va64)
-      .i64(-4096 + sizeBytes - 1)
-      .op("i64_and", "i64_eq");
-    f.if_(type, hit, miss, true);
+    f.set(this.va64);
+    if (!this.isSteady(rs1)) {
+      look();
+      f.if_(type, () => hit(() => this.linearAddress()), miss, true);
+      return;
+    }
+    f.block(type, (done) => {
+      f.block(VOID, (slow) => {
+        hit(() => this.linearInBasePage(isStore, sizeBytes - 1, look, () => f.br(slow)));
+        f.br(done);
+      });
+      miss();
+    });
   }
   private linearAddress(): void {
     this.f.get(this.va64).op("i32_wrap_i64").get(this.entry).mem("i32_load", 8).op("i32_add");
   }
   load(op: MemoryOp, sizeBytes: number, signed: boolean): void {
     const { f } = this;
-    const hit = () => {
-      this.linearAddress();
+    const hit = (linear: () => void) => {
+      linear();
       f.mem(op);
     };
     const miss = () => {
@@ -366,12 +431,12 @@ export class TranslatorEmitter implements Emitter {
     };
     const group = this.groups.get(this.instruction);
     if (group !== undefined) this.groupedAccess(group, (distance) => void f.mem(op, distance), miss, I64);
-    else this.access(this.tlbRead, sizeBytes, hit, miss, I64);
+    else this.access(false, sizeBytes, hit, miss, I64);
   }
   store(op: MemoryOp, sizeBytes: number, value: () => void): void {
     const { f } = this;
-    const hit = () => {
-      this.linearAddress();
+    const hit = (linear: () => void) => {
+      linear();
       value();
       f.mem(op);
     };
@@ -390,7 +455,7 @@ export class TranslatorEmitter implements Emitter {
       f.mem(op, distance);
     };
     if (group !== undefined) this.groupedAccess(group, groupHit, miss, VOID);
-    else this.access(this.tlbWrite, sizeBytes, hit, miss, VOID);
+    else this.access(true, sizeBytes, hit, miss, VOID);
   }
 
   branchIf(condition: () => void): void {
