@@ -94,8 +94,8 @@ export class CodeCache {
   private readonly kept: KeptRegions | null = null;
   /** What later runs should have translations of. */
   private survey: Survey | null = null;
-  /** Hash of the page that the first surveys saw most: the program, for the store. */
-  private hottest: number | null = null;
+  /** What the store knows the program by, as the first surveys saw it. */
+  private program: number | null = null;
   private nextSurvey = SURVEY_BEGIN;
   private surveyedAt = { instructions: 0, kept: 0 };
   /** Times a root was translated. */
@@ -199,9 +199,10 @@ export class CodeCache {
     this.surveyedAt = { instructions: instructionsRun, kept: this.keptInstructions };
     const run = instructionsRun - before.instructions;
     if (run - (this.surveyedAt.kept - before.kept) < run * LITTLE) return false;
-    if (this.hottest === null && this.survey.instructions >= FIRST_SURVEYS) {
-      this.hottest = this.survey.hottest();
-      if (this.hottest !== null && !this.o.store!.isLearning(this.hottest)) {
+    if (this.program === null && this.survey.instructions >= FIRST_SURVEYS) {
+      const store = this.o.store!;
+      this.program = this.survey.program((hash) => store.programsWith(hash));
+      if (this.program !== null && !store.isLearning(this.program)) {
         this.survey = null;
         return false;
       }
@@ -384,12 +385,12 @@ export class CodeCache {
   /** At the end of a run: hands the store what later runs should have translations of, if that is worth it. */
   finish(instructionsRun: number): void {
     const { store, imports } = this.o;
-    if (this.survey === null || this.hottest === null) return;
+    if (this.survey === null || this.program === null) return;
     const interpreted = instructionsRun - this.keptInstructions;
     if (interpreted < WORTH_LEARNING || interpreted < instructionsRun * LITTLE) return;
     const { pages, layouts, instructions } = this.survey;
     const scale = instructionsRun / instructions;
-    store!.learn({ pages, layouts, scale, imports: Object.keys(imports) }, this.hottest);
+    store!.learn({ pages, layouts, scale, imports: Object.keys(imports) }, this.program);
   }
 
   /** Drops what was translated from this frame, and what is known of it. */

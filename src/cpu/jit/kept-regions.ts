@@ -38,10 +38,10 @@ export interface CodeStore {
   programsWith(hash: number): readonly number[];
   /** What is kept for the program; null if that is gone. */
   program(name: number): KeptProgram | null;
-  /** Whether it wants to learn from a run of the program, by the hash of the page that it spends most of its time in. */
-  isLearning(hottest: number): boolean;
+  /** Whether it wants to learn from a run of the program (Survey.program). */
+  isLearning(program: number): boolean;
   /** Such a run has ended, and was interpreted for a good part: what there is to translate for the next one. */
-  learn(profile: CodeProfile, hottest: number): void;
+  learn(profile: CodeProfile, program: number): void;
 }
 
 /** Samples in its pages until a program is loaded. */

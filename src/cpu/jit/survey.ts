@@ -64,18 +64,29 @@ export class Survey {
     this.layout.set(vpn, index);
   }
 
-  /** pageHash() of the page that was seen most; null when none was. */
-  hottest(): number | null {
-    let hottest: ProfiledPage | null = null;
+  /**
+   * What later runs know the program by: the name of the one in whose pages most of this was seen, or else pageHash() of the page
+   * that was seen most; null when nothing was seen.
+   * @param programsWith names of the programs that have code in a page of this hash
+   */
+  program(programsWith: (hash: number) => readonly number[]): number | null {
+    let hottest: number | null = null;
     let most = 0;
+    let all = 0;
+    const visitsOf = new Map<number, number>();
     for (const page of this.pages) {
       let visits = 0;
       for (const count of page.visits) visits += count;
+      if (visits === 0) continue;
+      all += visits;
+      const hash = hashOf(page);
+      for (const name of programsWith(hash)) visitsOf.set(name, (visitsOf.get(name) ?? 0) + visits);
       if (visits <= most) continue;
       most = visits;
-      hottest = page;
+      hottest = hash;
     }
-    return hottest && hashOf(hottest);
+    const [known] = [...visitsOf].sort((a, b) => b[1] - a[1]);
+    return known !== undefined && known[1] > all / 2 ? known[0] : hottest;
   }
 
   /** The frame holds something else now; what was seen of it stays. */

@@ -82,8 +82,8 @@ export class FolderCodeStore implements CodeStore {
     this.programs = isOwn(folder) ? programsByPage(readPages(folder)) : new Map();
   }
 
-  isLearning(hottest: number): boolean {
-    return !isLearned(this.folder, hottest);
+  isLearning(program: number): boolean {
+    return !isLearned(this.folder, program);
   }
 
   programsWith(hash: number): readonly number[] {
@@ -95,23 +95,23 @@ export class FolderCodeStore implements CodeStore {
   }
 
   /** Without a place to write to nothing is learned. */
-  learn(profile: CodeProfile, hottest: number): void {
+  learn(profile: CodeProfile, program: number): void {
     try {
-      this.translateAhead(profile, hottest);
+      this.translateAhead(profile, program);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     }
   }
 
   /** One at a time: the profile is there until the process that works on it has ended. */
-  private translateAhead(profile: CodeProfile, hottest: number): void {
+  private translateAhead(profile: CodeProfile, program: number): void {
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     const file = join(this.folder, PROFILE);
     const other = statSync(file, { throwIfNoEntry: false });
     if (!isOwn(this.folder) || (other !== undefined && Date.now() - other.mtimeMs < STALE_MS)) return;
     if (other !== undefined) unlinkSync(file);
-    writeFileSync(file, serialize({ ...profile, program: hottest, memoryPages: this.memoryPages }), { flag: "wx" });
-    appendFileSync(fileOf(this.folder, hottest, "lessons"), ".");
+    writeFileSync(file, serialize({ ...profile, program, memoryPages: this.memoryPages }), { flag: "wx" });
+    appendFileSync(fileOf(this.folder, program, "lessons"), ".");
     spawn(process.execPath, [TRANSLATE_AHEAD, file], { detached: true, stdio: "ignore" }).unref();
   }
 }
