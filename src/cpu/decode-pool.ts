@@ -30,7 +30,7 @@ export class DecodePool {
   /** Told before a frame loses its decode page, and after slots of a frame were decoded. */
   onDrop: (pfn: number) => void = () => {};
   onDecode: (pfn: number) => void = () => {};
-  /** Decodes the slot at this linear address and the run of instructions that follows it in its page. */
+  /** Decodes the slot at this linear address and the run of instructions that follows it in its page (slot-decoder.ts). */
   decodeAt: (slot: number) => void = () => {};
 
   constructor(bytes: Uint8Array, words: Int32Array, layout: Layout) {

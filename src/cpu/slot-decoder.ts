@@ -37,31 +37,9 @@ const LONGEST_FUSION = 4;
 /** An offset from which no jump is near. */
 const NOWHERE = 1 << 24;
 
-/** What is done with the fields of a row, beyond its format. */
+/** What is done with the fields of a row: what its format says, or more. */
 type Kind = Format | "ADD" | "ADDI" | "ILLEGAL";
-const KINDS: readonly Kind[] = [
-  ...[
-    "ILLEGAL",
-    "ADD",
-    "ADDI",
-    "R",
-    "AMO",
-    "R1",
-    "FR",
-    "F1",
-    "R4",
-    "I",
-    "S",
-    "B",
-    "U",
-    "J",
-    "SHIFT",
-    "SHIFTW",
-    "CSR",
-    "CSRI",
-    "NONE",
-  ],
-] as Kind[];
+const KINDS = "ILLEGAL ADD ADDI R AMO R1 FR F1 R4 I S B U J SHIFT SHIFTW CSR CSRI NONE".split(" ") as Kind[];
 
 /** Rows of instructions: i32 mask, match, kind; u16 handlers: own, discard, near, nearDiscard. */
 const ROW_BYTES = 20;
