@@ -88,11 +88,12 @@ function makeTables(): Uint8Array {
     words[(FORM_FACTS - DECODER) / 4 + handler] = compressed | (ends ? 1 << 16 : 0);
   }
   end = align8(end);
+  const fusions = FUSIONS.map((names, i) => ({ parts: names.map(handlerOfForm), fused: FIRST_FUSION + i }));
+  fusions.sort((a, b) => b.parts.length - a.parts.length);
+  if (fusions[0].parts.length > LONGEST_FUSION) throw new Error("a fusion of more parts than the decoder compares");
   for (let handler = 0; handler < FIRST_FUSION; handler++) {
     words[(FUSION_HEADS - DECODER) / 4 + handler] = end;
-    const rows = FUSIONS.map((names, i) => ({ parts: names.map(handlerOfForm), fused: FIRST_FUSION + i }));
-    const fitting = rows.filter(({ parts }) => parts[0] === handler).sort((a, b) => b.parts.length - a.parts.length);
-    for (const { parts, fused } of fitting) {
+    for (const { parts, fused } of fusions.filter(({ parts }) => parts[0] === handler)) {
       const [first, second, third = 0, fourth = 0] = parts;
       put(first | (second << 16), third | (fourth << 16), -1, (third && 0xffff) | (fourth && 0xffff0000), fused, 0);
     }
