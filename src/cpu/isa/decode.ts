@@ -20,6 +20,8 @@ export function newDecoded(): Decoded {
   return { lengthBytes: 0, rd: 0, rs1: 0, rs2: 0, rs3: 0, rm: 0, imm: 0, row: null };
 }
 
+const CSR = [`iiiiiiiiiiii${".".repeat(20)}`, `${"0".repeat(20)}iiiiiiiiiiii`] as const;
+
 /** Instruction and immediate, as pictures (bit-pictures.ts). */
 const PICTURES: Partial<Record<Format, readonly [string, string]>> = {
   I: [`siiiiiiiiiii${".".repeat(20)}`, `${"s".repeat(21)}iiiiiiiiiii`],
@@ -29,8 +31,8 @@ const PICTURES: Partial<Record<Format, readonly [string, string]>> = {
   J: ["s aaaaaaaaaa b cccccccc ..... .......", "ssssssssssss ccccccccb aaaaaaaaaa0"],
   SHIFT: [`......iiiiii${".".repeat(20)}`, `${"0".repeat(26)}iiiiii`],
   SHIFTW: [`.......iiiii${".".repeat(20)}`, `${"0".repeat(27)}iiiii`],
-  CSR: [`iiiiiiiiiiii${".".repeat(20)}`, `${"0".repeat(20)}iiiiiiiiiiii`],
-  CSRI: [`iiiiiiiiiiii${".".repeat(20)}`, `${"0".repeat(20)}iiiiiiiiiiii`],
+  CSR,
+  CSRI: CSR,
 };
 
 const immediates = new Map<Format, BitMoves | null>();
@@ -47,7 +49,7 @@ export function immediateMoves(format: Format): BitMoves | null {
 }
 
 /** Whether rm is a rounding mode, of which 5 and 6 are reserved. */
-export function hasRoundingMode({ format }: InstructionRow): boolean {
+function hasRoundingMode({ format }: InstructionRow): boolean {
   return format === "FR" || format === "F1" || format === "R4";
 }
 

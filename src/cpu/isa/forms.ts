@@ -2,7 +2,7 @@
 // the numbers of their handlers.
 import { COMPRESSED_FORMS } from "./compressed.ts";
 import { FUSIONS } from "./fusions.ts";
-import { INSTRUCTIONS, type InstructionRow } from "./table.ts";
+import { INSTRUCTIONS, type InstructionRow, isPure } from "./table.ts";
 
 /** Handlers that are not instructions. */
 export const HANDLER_UNDECODED = 0;
@@ -92,8 +92,7 @@ export function handlersOf(row: InstructionRow): RowHandlers {
   if (row.name === "jal")
     return { own, discard: handlerOfForm("j"), near: handlerOfForm("jal.near"), nearDiscard: handlerOfForm("j.near") };
   if (row.name === "jalr") return { own, discard: handlerOfForm("jr"), near: own, nearDiscard: own };
-  const isPure = [0x13, 0x33, 0x1b, 0x3b, 0x37, 0x17].includes(row.match & 0x7f);
-  const discard = isPure ? nop : (findHandler(`${row.name}.discard`) ?? own);
+  const discard = isPure(row) ? nop : (findHandler(`${row.name}.discard`) ?? own);
   const near = findHandler(`${row.name}.near`) ?? own;
   return { own, discard, near, nearDiscard: near };
 }

@@ -137,6 +137,11 @@ for (const row of rows) {
   }
 }
 
+/** Whether the instruction does nothing but write rd. */
+export function isPure({ match }: InstructionRow): boolean {
+  return [0x13, 0x33, 0x1b, 0x3b, 0x37, 0x17].includes(match & opcode);
+}
+
 /** The rows that a word with this opcode (7 bits) and funct3 can have, in their order. */
 export function instructionsWith(opcode: number, funct3: number): readonly InstructionRow[] {
   return byOpcode[(opcode << 3) | funct3];

@@ -6,6 +6,7 @@
 import { EXIT_FUEL } from "../exits.ts";
 import type { FloatHelpers } from "../isa/float-helpers.ts";
 import { SEMANTICS } from "../isa/semantics.ts";
+import { isPure } from "../isa/table.ts";
 import {
   BANK_POINTER,
   FUEL_LEFT,
@@ -266,9 +267,9 @@ export class RegionBuilder {
       e.instruction = instruction;
       e.pending = pending;
       pending++;
-      const { name, match } = instruction.row!;
+      const { name } = instruction.row!;
       if (name === "fence" || name === "fence.i") continue;
-      if (!isPure(match)) e.storeWritten();
+      if (!isPure(instruction.row!)) e.storeWritten();
       else if (instruction.rd === 0) continue;
       SEMANTICS[name](e);
     }
@@ -613,9 +614,4 @@ function bestHash(offsets: readonly number[]): { size: number; shift: number } {
 /** Whether the register holds return addresses, by convention (RISC-V unprivileged manual, "Unconditional Jumps"). */
 function isLink(register: number): boolean {
   return register === 1 || register === 5;
-}
-
-/** Whether the instruction does nothing but write rd. */
-function isPure(match: number): boolean {
-  return [0x13, 0x33, 0x1b, 0x3b, 0x37, 0x17].includes(match & 0x7f);
 }
