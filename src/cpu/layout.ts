@@ -51,7 +51,7 @@ export const IP_BASE = PC_BASE + 8;
  */
 export const GENERATION = IP_BASE + 8;
 /** Per miss: i32 address of the region's block, i64 address of the jump, i64 target, i64 address of the region's base page; each at a multiple of 8. */
-export const MISS_RING = 2048;
+export const MISS_RING = 2560;
 export const MISS_BYTES = 32;
 export const MISSES = 32;
 /** While page references are reported (HartOptions.onReference): frame reported last, and frame of the code being run. */
@@ -59,13 +59,21 @@ export const LAST_REFERENCED = MISS_RING + MISSES * MISS_BYTES;
 export const CODE_FRAME = LAST_REFERENCED + 4;
 
 /**
- * Of each base register (doubled, plus 1 for stores): the TLB's entry of the page that a load or store found there last. What
- * is here is true even when the TLB has lost it to another page; its owner empties all at once when anything changes. For x0
- * there is none: BASE_PAGES_USED, an i32, says whether there is anything.
+ * Of each base register (doubled, plus 1 for stores): the run of pages, adjoining and in adjoining frames, that a load or store found
+ * there last. An entry is 24 bytes:
+ *   i64 virtual address of the first page;  i64 bytes, minus 7: where 8 bytes can begin (0: no run);
+ *   i32 addend, as in the TLB;  i32 PFN of the first page
+ * What is here is true even when the TLB has lost it to another page; its owner empties all at once when anything changes. For x0
+ * there is none: BASE_RUNS_USED, an i32, says whether there is anything, and behind it RUN_MISSES counts (i32) what found no run.
  */
-export const BASE_PAGES = 1024;
-export const BASE_PAGES_USED = BASE_PAGES;
-export const BASE_PAGES_BYTES = 1024;
+export const BASE_RUNS = 1024;
+export const BASE_RUNS_USED = BASE_RUNS;
+export const RUN_MISSES = BASE_RUNS + 4;
+export const RUN_BYTES = 24;
+export const RUN_LENGTH = 8;
+export const RUN_ADDEND = 16;
+export const RUN_PFN = 20;
+export const BASE_RUNS_BYTES = 64 * RUN_BYTES;
 
 /**
  * TLB: per bank three direct-mapped tables (presence = permission). An entry is 16 bytes:

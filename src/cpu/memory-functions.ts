@@ -23,6 +23,7 @@ import {
   TLB_WRITE,
   WRITE_CACHED,
 } from "./layout.ts";
+import { emitRunFunctions } from "./run-functions.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./wasm/builder.ts";
 import { I32, I64, VOID } from "./wasm/opcodes.ts";
 
@@ -52,6 +53,7 @@ export function emitMemoryFunctions(m: ModuleBuilder, imports: Imports): { share
   const slowLoad = emitSlowLoad(m, translate);
   const slowStore = emitSlowStore(m, translate);
   const fetch = emitFetch(m, walk, imports);
+  const runs = emitRunFunctions(m, imports.ramOffset);
   const readCsr = emitReadCsr(m, imports.counter);
   const writeCsr = emitWriteCsr(m);
   // What translated regions import.
@@ -59,8 +61,10 @@ export function emitMemoryFunctions(m: ModuleBuilder, imports: Imports): { share
   m.exportIndex("slowLoad", slowLoad);
   m.exportIndex("slowStore", slowStore);
   m.exportIndex("translate", translate);
+  m.exportIndex("growRun", runs.growRun);
+  m.exportIndex("moveRun", runs.moveRun);
   m.exportIndex("isRegionPage", emitIsRegionPage(m));
-  return { shared: { mulhu, slowLoad, slowStore, translate, readCsr, writeCsr }, fetch };
+  return { shared: { mulhu, slowLoad, slowStore, translate, ...runs, readCsr, writeCsr }, fetch };
 }
 
 function emitMulhu(m: ModuleBuilder): number {

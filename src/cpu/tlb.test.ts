@@ -1,11 +1,11 @@
 // What regions remember of pages by base register goes with whatever it could contradict.
 import { expect, it } from "vitest";
-import { BASE_PAGES, BASE_PAGES_BYTES, BASE_PAGES_USED, makeLayout } from "./layout.ts";
+import { BASE_RUNS, BASE_RUNS_BYTES, BASE_RUNS_USED, makeLayout, RUN_BYTES, RUN_LENGTH } from "./layout.ts";
 import { HartTlb } from "./tlb.ts";
 
 const SPACE = { id: 1 };
 
-/** A TLB with a space selected and a page remembered for every base register. */
+/** A TLB with a space selected and a run of pages remembered for every base register. */
 function remembering(): { tlb: HartTlb; words: Int32Array; remembered: () => boolean } {
   const layout = makeLayout(1 << 20, 2);
   const words = new Int32Array(layout.ramOffset / 4);
@@ -17,12 +17,12 @@ function remembering(): { tlb: HartTlb; words: Int32Array; remembered: () => boo
   tlb.trackWrites(layout.frameCount);
   tlb.select(2);
   tlb.select(SPACE.id);
-  words.fill(4096, BASE_PAGES / 4, (BASE_PAGES + BASE_PAGES_BYTES) / 4);
-  words[BASE_PAGES_USED / 4] = 1;
+  words.fill(7, BASE_RUNS / 4, (BASE_RUNS + BASE_RUNS_BYTES) / 4);
+  words[BASE_RUNS_USED / 4] = 1;
   const remembered = () => {
-    const tags = Array.from({ length: 62 }, (_, i) => words[(BASE_PAGES + 16 * (i + 2)) / 4 + 1]);
-    expect(new Set(tags).size).toBe(1);
-    return tags[0] !== -1;
+    const lengths = Array.from({ length: 62 }, (_, i) => words[(BASE_RUNS + RUN_BYTES * (i + 2) + RUN_LENGTH) / 4]);
+    expect(new Set(lengths).size).toBe(1);
+    return lengths[0] !== 0;
   };
   return { tlb, words, remembered };
 }
@@ -52,8 +52,11 @@ it("knows none at the beginning, and tells what it knows to those who check", ()
   const look = () => tlb.debugForEach(SPACE, (vpn, pfn, access) => void seen.push([vpn, pfn, access]));
   look();
   expect(seen).toEqual([]);
-  words.set([0x5000, 1, 0, 9], (BASE_PAGES + 16 * (10 * 2 + 1)) / 4);
-  words[BASE_PAGES_USED / 4] = 1;
+  words.set([0x5000, 1, 2 * 4096 - 7, 0, 0, 9], (BASE_RUNS + RUN_BYTES * (10 * 2 + 1)) / 4);
+  words[BASE_RUNS_USED / 4] = 1;
   look();
-  expect(seen).toEqual([[0x100005, 9, 1]]);
+  expect(seen).toEqual([
+    [0x100005, 9, 1],
+    [0x100006, 10, 1],
+  ]);
 });

@@ -3,15 +3,18 @@ import {
   BANK_BYTES,
   BANK_POINTER,
   BANKS,
-  BASE_PAGES,
-  BASE_PAGES_BYTES,
-  BASE_PAGES_USED,
+  BASE_RUNS,
+  BASE_RUNS_BYTES,
+  BASE_RUNS_USED,
   CODE_MAP,
   DATA_ENTRIES,
   FETCH_ENTRIES,
   GENERATION,
   NO_PAGE,
   REGION_PAGES,
+  RUN_BYTES,
+  RUN_LENGTH,
+  RUN_PFN,
   SEVERAL_PAGES,
   TLB,
   TLB_ENTRY_BYTES,
@@ -49,7 +52,7 @@ export class HartTlb {
     this.words = words;
     this.hasCode = hasCode;
     this.dropCode = dropCode;
-    words[BASE_PAGES_USED / 4] = 1;
+    words[BASE_RUNS_USED / 4] = 1;
     this.reset();
   }
 
@@ -105,7 +108,7 @@ export class HartTlb {
 
   private makeCurrent(bank: number): void {
     this.current = bank;
-    this.forgetBasePages();
+    this.forgetBaseRuns();
     this.words[BANK_POINTER / 4] = TLB + bank * BANK_BYTES;
     this.publishGeneration();
   }
@@ -147,7 +150,7 @@ export class HartTlb {
       const first = (TLB + bank * BANK_BYTES + TLB_WRITE) / 4;
       words.fill(-1, first, first + DATA_ENTRIES * ENTRY_WORDS);
     }
-    this.forgetBasePages();
+    this.forgetBaseRuns();
   }
 
   frameChanged(pfn: number): void {
@@ -157,7 +160,7 @@ export class HartTlb {
 
   /** Forgets every entry of one table kind that names this frame, in all banks. */
   forgetFrame(pfn: number, table: "write" | "fetch"): void {
-    if (table === "write") this.forgetBasePages();
+    if (table === "write") this.forgetBaseRuns();
     const offset = table === "write" ? TLB_WRITE : TLB_FETCH;
     const entries = table === "write" ? DATA_ENTRIES : FETCH_ENTRIES;
     for (let bank = 0; bank < BANKS; bank++) {
@@ -173,7 +176,7 @@ export class HartTlb {
   debugForEach(space: SpaceLike, visit: (vpn: number, pfn: number, access: 0 | 1 | 2) => void): void {
     const bank = this.bankOf.get(space.id);
     if (bank === undefined) return;
-    if (bank === this.current) this.debugForEachBasePage(visit);
+    if (bank === this.current) this.debugForEachRunPage(visit);
     const tables = [
       [TLB_READ, DATA_ENTRIES, 0],
       [TLB_WRITE, DATA_ENTRIES, 1],
@@ -189,18 +192,19 @@ export class HartTlb {
     }
   }
 
-  private debugForEachBasePage(visit: (vpn: number, pfn: number, access: 0 | 1) => void): void {
+  private debugForEachRunPage(visit: (vpn: number, pfn: number, access: 0 | 1) => void): void {
     const { words } = this;
-    if (words[BASE_PAGES_USED / 4] === 0) return;
+    if (words[BASE_RUNS_USED / 4] === 0) return;
     for (let key = 2; key < 64; key++) {
-      const at = BASE_PAGES / 4 + key * ENTRY_WORDS;
-      if (words[at + 1] !== -1)
-        visit((words[at] >>> 12) | (words[at + 1] << 20), words[at + PFN_WORD], (key & 1) as 0 | 1);
+      const at = (BASE_RUNS + key * RUN_BYTES) / 4;
+      const vpn = (words[at] >>> 12) | (words[at + 1] << 20);
+      const pages = Math.ceil(((words[at + RUN_LENGTH / 4] >>> 0) + words[at + RUN_LENGTH / 4 + 1] * 2 ** 32) / 4096);
+      for (let i = 0; i < pages; i++) visit(vpn + i, words[at + RUN_PFN / 4] + i, (key & 1) as 0 | 1);
     }
   }
 
   private clearPage(bank: number, vpn: number): void {
-    this.forgetBasePages();
+    this.forgetBaseRuns();
     const base = (TLB + bank * BANK_BYTES) / 4;
     this.invalidate(base + TLB_READ / 4 + (vpn & (DATA_ENTRIES - 1)) * ENTRY_WORDS);
     this.invalidate(base + TLB_WRITE / 4 + (vpn & (DATA_ENTRIES - 1)) * ENTRY_WORDS);
@@ -211,17 +215,16 @@ export class HartTlb {
 
   private clearBank(bank: number): void {
     const first = (TLB + bank * BANK_BYTES) / 4;
-    this.forgetBasePages();
+    this.forgetBaseRuns();
     // NO_PAGE is -1, too.
     this.words.fill(-1, first, first + BANK_BYTES / 4);
     this.beginGeneration(bank);
   }
 
-  private forgetBasePages(): void {
+  private forgetBaseRuns(): void {
     const { words } = this;
-    if (words[BASE_PAGES_USED / 4] === 0) return;
-    words.fill(-1, BASE_PAGES / 4, (BASE_PAGES + BASE_PAGES_BYTES) / 4);
-    words[BASE_PAGES_USED / 4] = 0;
+    if (words[BASE_RUNS_USED / 4] === 0) return;
+    words.fill(0, BASE_RUNS / 4, (BASE_RUNS + BASE_RUNS_BYTES) / 4);
   }
 
   /** Regions look for their pages in the fetch table again. */

@@ -2,16 +2,17 @@
 // for page tables nor for choosing what to swap out.
 import { assert } from "../util/assert.ts";
 import type { Pfn } from "../util/brand.ts";
-import { FRAME_ANONYMOUS, FRAME_DIRTY, FRAME_LAZY_FREE, FRAME_SWAP_CACHE } from "./frame-table.ts";
+import { FRAME_DIRTY, FRAME_LAZY_FREE, FRAME_SWAP_CACHE } from "./frame-table.ts";
 import type { MemoryManager } from "./memory-manager.ts";
+import type { PageTable } from "./page-table.ts";
 
 /**
- * An anonymous frame of unspecified contents for page `vpn`, known to the policy. `slot`: where the page comes from, or 0;
+ * An anonymous frame of unspecified contents for page `vpn` of this table, known to the policy. `slot`: where the page comes from, or 0;
  * `droppable`: it need never be kept (MAP_DROPPABLE).
  * Precondition: reserved.
  */
-export function newAnonymousFrame(mm: MemoryManager, vpn: number, slot = 0, droppable = false): Pfn {
-  const pfn = mm.allocator.allocate(FRAME_ANONYMOUS);
+export function newAnonymousFrame(mm: MemoryManager, table: PageTable, vpn: number, slot = 0, droppable = false): Pfn {
+  const pfn = mm.allocator.allocateForPage(vpn, table.frameBeside(vpn));
   if (droppable) mm.frames.flags[pfn] |= FRAME_LAZY_FREE;
   mm.frames.index[pfn] = vpn;
   mm.frames.owner[pfn] = slot;

@@ -231,7 +231,7 @@ function mapZeroPage(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: num
 
 /** F4, do_anonymous_page() for a write; also the first write to a page that shows the zero frame. */
 function demandZero(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: number): FaultResult {
-  const pfn = newAnonymousFrame(mm, vpn, 0, (area.flags & VM_DROPPABLE) !== 0);
+  const pfn = newAnonymousFrame(mm, space.table, vpn, 0, (area.flags & VM_DROPPABLE) !== 0);
   mm.memory.zero(pfn);
   if (area.anonVma === 0) area.prepareAnonVma();
   space.table.map(space.table.ensure(vpn), vpn, pfn, writtenBits(area));
@@ -304,7 +304,7 @@ function copyFromObject(
   source: number,
   waited: boolean,
 ): FaultResult {
-  const pfn = newAnonymousFrame(mm, vpn);
+  const pfn = newAnonymousFrame(mm, space.table, vpn);
   mm.lru.observer?.used(source, USE_UNMARKED);
   mm.memory.copy(pfn, source);
   space.table.map(space.table.ensure(vpn), vpn, pfn, writtenBits(area));
@@ -414,7 +414,7 @@ function reuse(mm: MemoryManager, space: AddressSpace, area: Vma, at: number, pf
 /** wp_page_copy(). */
 function copyOnWrite(mm: MemoryManager, space: AddressSpace, area: Vma, vpn: number, at: number, old: number): void {
   const { frames } = mm;
-  const pfn = newAnonymousFrame(mm, vpn);
+  const pfn = newAnonymousFrame(mm, space.table, vpn);
   mm.lru.observer?.used(old, USE_UNMARKED);
   mm.memory.copy(pfn, old);
   if (area.anonVma === 0) area.prepareAnonVma();
@@ -479,7 +479,7 @@ function swapIn(
   let pfn = swap.frameOf(slot);
   const waited = pfn === 0;
   if (waited) {
-    pfn = readFromSwap(mm, vpn, slot);
+    pfn = readFromSwap(mm, space, vpn, slot);
     if (pfn === 0) return FAULT_IO_ERROR;
   }
   space.table.map(at, vpn, pfn, leafBits(area.flags) | PTE_A);
@@ -497,9 +497,9 @@ function swapIn(
 }
 
 /** A frame in the swap cache with the slot's page, or 0 when the device failed. Precondition: reserved. */
-function readFromSwap(mm: MemoryManager, vpn: number, slot: number): number {
+function readFromSwap(mm: MemoryManager, space: AddressSpace, vpn: number, slot: number): number {
   const { swap, frames } = mm;
-  const pfn = newAnonymousFrame(mm, vpn, slot);
+  const pfn = newAnonymousFrame(mm, space.table, vpn, slot);
   if (swap.read(slot, pfn) < 0) {
     mm.lru.remove(pfn);
     mm.allocator.free(pfn);

@@ -1,4 +1,4 @@
-// Hands out and takes back frames: a LIFO free list (the warmest frame first), watermarks, and reserve(), the one point where
+// Hands out and takes back frames: watermarks, and reserve(), the one point where
 // reclaim may run. Not responsible for choosing victims.
 //
 //   free frames:  0 ... min ........ low ........ high ........ all
@@ -10,7 +10,6 @@
 // entries, areas and cache entries only after it, because reclaim, and the out-of-memory callback, may change all of them.
 import { assert } from "../util/assert.ts";
 import type { Pfn } from "../util/brand.ts";
-import { NumberPool } from "../util/number-pool.ts";
 import {
   FRAME_ANONYMOUS,
   FRAME_FREE,
@@ -20,13 +19,14 @@ import {
   type FrameKind,
   type FrameTable,
 } from "./frame-table.ts";
+import { FreeFrames } from "./free-frames.ts";
 
 /** Frees frames until `target` are free if it can; reports whether at least `needed` are. */
 export type Refill = (needed: number, target: number) => boolean;
 
 export class FrameAllocator {
   private readonly frames: FrameTable;
-  private readonly pool: NumberPool;
+  private readonly pool: FreeFrames;
   private readonly frameChanged: (pfn: Pfn) => void;
   private readonly counts = new Int32Array(FRAME_KINDS);
   /** Set by the memory manager: reclaim, then the out-of-memory callback. */
@@ -41,10 +41,10 @@ export class FrameAllocator {
     assert(count >= 16, "at least 16 frames of RAM");
     this.frames = frames;
     this.frameChanged = frameChanged;
-    this.pool = new NumberPool(1, count);
+    this.pool = new FreeFrames(count);
     frames.kind[0] = FRAME_RESERVED;
     this.counts[FRAME_RESERVED] = 1;
-    this.counts[FRAME_FREE] = this.pool.free;
+    this.counts[FRAME_FREE] = this.pool.count;
     frames.freeOrphan = (pfn) => this.free(pfn as Pfn);
     this.lowWatermark = Math.max(4, Math.min(1024, count >> 7));
     this.highWatermark = this.lowWatermark + Math.max(4, Math.min(1024, count >> 8));
@@ -76,7 +76,16 @@ export class FrameAllocator {
   /** A frame of unspecified contents, flags 0, unmapped. Precondition: reserved. */
   allocate(kind: FrameKind): Pfn {
     assert(this.freeCount > 0, "allocate() without reserve()");
-    const pfn = this.pool.take() as Pfn;
+    return this.begin(this.pool.take() as Pfn, kind);
+  }
+
+  /** An anonymous frame for page `vpn`: `wanted`, if it is free. Precondition: reserved. */
+  allocateForPage(vpn: number, wanted: number): Pfn {
+    assert(this.freeCount > 0, "allocateForPage() without reserve()");
+    return this.begin(this.pool.takeForPage(vpn, wanted) as Pfn, FRAME_ANONYMOUS);
+  }
+
+  private begin(pfn: Pfn, kind: FrameKind): Pfn {
     this.frames.kind[pfn] = kind;
     this.counts[FRAME_FREE]--;
     this.counts[kind]++;
@@ -105,6 +114,6 @@ export class FrameAllocator {
   }
 
   debugForEachFree(visit: (pfn: number) => void): void {
-    this.pool.debugForEachFree(visit);
+    this.pool.debugForEach(visit);
   }
 }

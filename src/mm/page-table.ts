@@ -30,6 +30,7 @@ import { assert } from "../util/assert.ts";
 import type { Pfn } from "../util/brand.ts";
 import type { AddressSpace } from "./address-space.ts";
 import { FRAME_ANONYMOUS, FRAME_FILE, FRAME_PAGE_TABLE, type FrameTable } from "./frame-table.ts";
+import { BLOCK_FRAMES } from "./free-frames.ts";
 import type { MemoryManager } from "./memory-manager.ts";
 import type { ReverseMap } from "./rmap.ts";
 
@@ -128,6 +129,21 @@ export class PageTable {
   /** The PTE word at a physical address; 0 for address 0. */
   read(at: number): number {
     return at === 0 ? 0 : this.words[at >>> 2];
+  }
+
+  /** The frame that lies to those of the pages around `vpn` as it does to them (it may be in use); 0: there are none. */
+  frameBeside(vpn: number): number {
+    const at = this.find(vpn);
+    if (at === 0) return 0;
+    const own = at >>> 2;
+    const before = (vpn & 0x1ff) !== 0 ? this.words[own - 2] : 0;
+    if ((before & (PTE_V | PTE_SPECIAL)) === PTE_V) return pteToPfn(before) + 1;
+    const place = vpn & (BLOCK_FRAMES - 1);
+    for (let i = BLOCK_FRAMES - 1; i >= 0; i--) {
+      const word = this.words[own + 2 * (i - place)];
+      if ((word & (PTE_V | PTE_SPECIAL)) === PTE_V) return pteToPfn(word) + place - i;
+    }
+    return 0;
   }
 
   /** The frame that `vpn` is mapped to, whatever is allowed there; 0: none. Marks nothing. */

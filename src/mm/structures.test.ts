@@ -121,7 +121,7 @@ describe("PageTable", () => {
     const { table, counters } = makeSpace(mm);
     const vpns = [0, 511, 512, (1 << 18) - 1, 1 << 18, (1 << 26) - 1];
     for (const vpn of vpns) {
-      const pfn = newAnonymousFrame(mm, vpn);
+      const pfn = newAnonymousFrame(mm, table, vpn);
       table.map(table.ensure(vpn), vpn, pfn, RW_BITS);
     }
     expect(counters.anonymous).toBe(6);
@@ -143,7 +143,7 @@ describe("PageTable", () => {
   test("frameFor sets A and D as the hart's walk, and only with permission", () => {
     const mm = makeMm();
     const { table } = makeSpace(mm);
-    const pfn = newAnonymousFrame(mm, 5);
+    const pfn = newAnonymousFrame(mm, table, 5);
     const at = table.ensure(5);
     table.map(at, 5, pfn, leafBits(1));
     expect([table.frameFor(5, true), table.frameFor(5, false), table.read(at) & (PTE_A | PTE_D)]).toEqual([
@@ -163,7 +163,7 @@ describe("PageTable", () => {
 describe("ReverseMap", () => {
   test("chains grow, move and shrink back into the head", () => {
     const mm = makeMm();
-    const pfn = newAnonymousFrame(mm, 0);
+    const pfn = newAnonymousFrame(mm, makeSpace(mm).table, 0);
     const prng = new Prng(3);
     const here: number[] = [];
     for (let i = 0; i < 3000; i++) {

@@ -83,7 +83,7 @@ export function provideMissingPage(area: Vma, vpn: number, bytes: Uint8Array | n
     table.mapZero(table.ensure(vpn), leafBits(area.flags) | PTE_A);
     return 0;
   }
-  const pfn = newAnonymousFrame(mm, vpn);
+  const pfn = newAnonymousFrame(mm, space.table, vpn);
   mm.memory.bytes.set(bytes, pfn * PAGE_SIZE);
   mm.tlb.frameChanged(pfn);
   area.prepareAnonVma();

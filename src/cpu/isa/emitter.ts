@@ -15,6 +15,9 @@ export interface SharedFunctions {
   readonly slowStore: number;
   /** (va i64, access i32) -> i32: linear address, or 0 after a fault was noted. Does not check alignment. */
   readonly translate: number;
+  /** (TLB entry i32, run i32, isWrite i32): how a run gets to the entry's page, see run-functions.ts. */
+  readonly moveRun: number;
+  readonly growRun: number;
   /** (csr i32, fuel i32) -> i64; sets FAULTED for a number that is not ours. */
   readonly readCsr: number;
   /** (csr i32, value i64); sets FAULTED when the register is read-only or not ours. */

@@ -1,4 +1,4 @@
-// Loops of a region, and the registers that point into the same page most of the time while one runs.
+// Loops of a region, and the registers that point into few pages while one runs.
 import type { Block } from "./blocks.ts";
 import { DISPATCHER, type Structure } from "./structure.ts";
 
@@ -40,20 +40,34 @@ export function findLoops(shape: Structure, successors: readonly (readonly numbe
 /** A register that moves by at most so many bytes at a time stays in its page for some turns. */
 const SMALL_STEP = 512;
 
-/** By node, as bits: the registers that nothing in its innermost loop changes but small additions. */
-export function steadyRegisters(loops: readonly Loop[], blocks: readonly (Block | null)[]): Int32Array {
+/** Registers, as bits, by what the innermost loop around a node does to them. */
+export interface BaseRegisters {
+  /** Nothing changes them but small additions. */
+  readonly steady: Int32Array;
+  /** Only loads through themselves change them: they follow a list, and each address waits for the one before. */
+  readonly chasing: Int32Array;
+}
+
+export function baseRegisters(loops: readonly Loop[], blocks: readonly (Block | null)[]): BaseRegisters {
   const steady = new Int32Array(blocks.length);
+  const chasing = new Int32Array(blocks.length);
   for (const { body } of loops) {
-    let registers = ~1;
+    let [unmoved, followed] = [~1, ~1];
     for (const node of body) {
       for (const { row, rd, rs1, imm } of blocks[node]?.instructions ?? []) {
         const { name, format } = row!;
-        const isStep = name === "addi" && rd === rs1 && Math.abs(imm) <= SMALL_STEP;
         // Over-careful for floating-point results, whose rd is no integer register.
-        if (format !== "S" && format !== "B" && !isStep) registers &= ~(1 << rd);
+        if (format === "S" || format === "B") continue;
+        const isStep = name === "addi" && rd === rs1 && Math.abs(imm) <= SMALL_STEP;
+        const isNext = name === "ld" && rd === rs1;
+        if (!isStep) unmoved &= ~(1 << rd);
+        if (!isNext) followed &= ~(1 << rd);
       }
     }
-    for (const node of body) steady[node] = registers;
+    for (const node of body) {
+      steady[node] = unmoved;
+      chasing[node] = followed & ~unmoved;
+    }
   }
-  return steady;
+  return { steady, chasing };
 }

@@ -19,7 +19,7 @@ const operandsOf = new Map<string, Operands>();
 /** Learned from the definition of the instruction: by emitting it once and seeing what it asks for. */
 function learn(instruction: BlockInstruction): Operands {
   const m = new ModuleBuilder();
-  const shared = { mulhu: 0, slowLoad: 0, slowStore: 0, translate: 0, readCsr: 0, writeCsr: 0 };
+  const shared = { mulhu: 0, slowLoad: 0, slowStore: 0, translate: 0, growRun: 0, moveRun: 0, readCsr: 0, writeCsr: 0 };
   const slow = m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS);
   const f = m.function([], []);
   const e = new TranslatorEmitter(f, shared, new FloatHelpers(m, { fcsr: FCSR, slow }), {

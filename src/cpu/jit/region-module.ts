@@ -59,6 +59,8 @@ function build(sources: readonly RegionSource[], isKept: boolean, options: Trans
     slowLoad: m.importFunction("env", "slowLoad", [I64, I32], [I64]),
     slowStore: m.importFunction("env", "slowStore", [I64, I32, I64], []),
     translate: m.importFunction("env", "translate", [I64, I32], [I32]),
+    growRun: m.importFunction("env", "growRun", [I32, I32, I32], []),
+    moveRun: m.importFunction("env", "moveRun", [I32, I32, I32], []),
     readCsr: 0,
     writeCsr: 0,
   };

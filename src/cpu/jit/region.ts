@@ -27,7 +27,7 @@ import {
 import type { FunctionBuilder, Label } from "../wasm/builder.ts";
 import { I32, I64, VOID } from "../wasm/opcodes.ts";
 import type { Block, BlockInstruction, CodeGraph } from "./blocks.ts";
-import { findLoops, steadyRegisters } from "./loops.ts";
+import { type BaseRegisters, baseRegisters, findLoops } from "./loops.ts";
 import { findScopes, type Scope } from "./residence.ts";
 import { DISPATCHER, type Structure, structure } from "./structure.ts";
 import { type Leaves, REGION_CONTINUE, TranslatorEmitter } from "./translator-emitter.ts";
@@ -84,7 +84,7 @@ export class RegionBuilder {
   private readonly nodeOf = new Map<number, number>();
   private readonly shape: Structure;
   private readonly scopes: readonly (Scope | null)[];
-  private readonly steady: Int32Array;
+  private readonly bases: BaseRegisters;
   private readonly leavesOf = new Map<Scope | null, Leaves>();
   private readonly graph: CodeGraph;
   private readonly loopLabels: Label[] = [];
@@ -129,7 +129,7 @@ export class RegionBuilder {
     const calls = this.blocks.map((block) => this.returnOf(block) !== null);
     const loops = findLoops(this.shape, successors);
     this.scopes = findScopes(loops, this.blocks, calls, graph.instructionCount);
-    this.steady = steadyRegisters(loops, this.blocks);
+    this.bases = baseRegisters(loops, this.blocks);
   }
 
   private successors(block: Block | null): number[] {
@@ -261,7 +261,8 @@ export class RegionBuilder {
     this.node = node;
     e.leaves = this.leavesOf.get(this.scopes[node])!;
     if (block.instructions.length > 0) this.checkPages(node, block, pending);
-    e.steady = this.steady[node];
+    e.steady = this.bases.steady[node];
+    e.chasing = this.bases.chasing[node];
     e.beginBlock(block.instructions);
     for (const instruction of block.instructions) {
       e.instruction = instruction;

@@ -8,11 +8,13 @@ import { EXIT_ECALL, EXIT_FUEL, EXIT_PAGE_FAULT } from "../exits.ts";
 import { BareMachine } from "../test-support/bare-machine.ts";
 
 const CODE = 0x10000;
-const DATA = 0x40000;
+// Its pages lie on both sides of where the TLB begins again.
+const DATA = 0x3fc000;
 const PAGES = 8;
 const FIRST = 8;
 const SECOND = 9;
 const COUNTER = 5;
+const NEXT = 7;
 const LOADS = ["lb", "lh", "lw", "ld", "lbu", "lhu", "lwu", "fld", "flw"];
 const STORES = ["sb", "sh", "sw", "sd", "fsd"];
 
@@ -48,21 +50,46 @@ function program(pick: (below: number) => number): number[] {
   return words;
 }
 
+/** A loop that follows pointers, reads and writes around where it is, and moves a register along beside it. */
+function chase(pick: (below: number) => number): number[] {
+  const words: number[] = [];
+  for (let i = 0; i < 16; i++) {
+    const imm = (pick(16) - 8) * 8;
+    const kind = pick(8);
+    if (kind < 3) words.push(encode("ld", { rd: NEXT, rs1: NEXT, imm }));
+    else if (kind < 5)
+      words.push(encode(LOADS[pick(LOADS.length)], { rd: 10 + pick(6), rs1: NEXT, imm: imm + pick(3) }));
+    else if (kind === 5) words.push(encode("sd", { rs1: NEXT, rs2: NEXT, imm }));
+    else words.push(encode("lbu", { rd: 10 + pick(6), rs1: SECOND, imm }));
+  }
+  words.push(encode("ld", { rd: NEXT, rs1: NEXT, imm: 0 }), addi(SECOND, SECOND, 8), addi(COUNTER, COUNTER, -1));
+  words.push(encode("bne", { rs1: COUNTER, rs2: 0, imm: -4 * words.length }), 0x73);
+  return words;
+}
+
 /** Runs it; every fault maps its page, and now and then another one is taken away. Answers everything that can be seen of the run. */
-function run(seed: number, translate: false | "always") {
+function run(seed: number, translate: false | "always", makeProgram = program) {
   const pick = random(seed);
   const machine = new BareMachine(2 << 20, { translate });
   const code = machine.map(CODE, PTE_R | PTE_X);
-  const words = program(pick);
+  const words = makeProgram(pick);
   words.forEach((word, i) => {
     for (let k = 0; k < 4; k++) machine.bytes[code * 4096 + 4 * i + k] = word >>> (8 * k);
   });
   const frames = Array.from({ length: PAGES }, () => machine.allocate());
+  // Adjoining pages are in adjoining frames but for two of them.
+  const [one, other] = [pick(PAGES), pick(PAGES)];
+  [frames[one], frames[other]] = [frames[other], frames[one]];
+  for (const pfn of frames) {
+    const pointers = new BigUint64Array(machine.bytes.buffer, machine.bytes.byteOffset + pfn * 4096, 512);
+    for (let i = 0; i < 512; i++) pointers[i] = BigInt(DATA + 64 + 8 * pick((PAGES * 4096 - 192) / 8));
+  }
   for (const [i, pfn] of frames.entries()) machine.map(DATA + i * 4096, pick(3) === 0 ? PTE_R : PTE_R | PTE_W, pfn);
   const { context, hart } = machine;
   context.pc = CODE;
   context.setX(FIRST, DATA + 4096 * 3 + pick(4096));
   context.setX(SECOND, DATA + 4096 * 4 + pick(512) * 8);
+  context.setX(NEXT, DATA + 64);
   context.setX(COUNTER, 300);
   for (let i = 10; i < 16; i++) context.setX64(i, pick(2 ** 31), pick(2 ** 31));
   const faults: number[][] = [];
@@ -93,9 +120,14 @@ function run(seed: number, translate: false | "always") {
   return { faults, registers, memory, pc: context.pc, instructions: hart.instructions, entered };
 }
 
-it.each(Array.from({ length: 24 }, (_, i) => i + 1))("regions agree with the interpreter, program %i", (seed) => {
-  const { entered: never, ...interpreted } = run(seed, false);
-  const { entered, ...translated } = run(seed, "always");
+const PROGRAMS = Array.from({ length: 24 }, (_, i) => i + 1);
+
+it.each([
+  ...PROGRAMS.map((seed) => ({ seed, makeProgram: program })),
+  ...PROGRAMS.map((seed) => ({ seed, makeProgram: chase })),
+])("regions agree with the interpreter, $makeProgram.name $seed", ({ seed, makeProgram }) => {
+  const { entered: never, ...interpreted } = run(seed, false, makeProgram);
+  const { entered, ...translated } = run(seed, "always", makeProgram);
   expect(translated).toEqual(interpreted);
   expect(interpreted.faults.length).toBeGreaterThan(0);
   expect([never, entered > 0]).toEqual([0, true]);

@@ -5,16 +5,19 @@ import type { Emitter, SharedFunctions } from "../isa/emitter.ts";
 import type { FloatHelpers } from "../isa/float-helpers.ts";
 import type { FloatOperation } from "../isa/float-operations.ts";
 import {
-  BASE_PAGES,
-  BASE_PAGES_USED,
+  BASE_RUNS,
   CODE_DROPPED,
   DATA_ENTRY_MASK,
   F,
   FAULTED,
   FCSR,
-  TLB_ENTRY_BYTES,
+  RUN_ADDEND,
+  RUN_BYTES,
+  RUN_LENGTH,
+  RUN_MISSES,
   X,
 } from "../layout.ts";
+import { MISSES_PER_GROWTH } from "../run-functions.ts";
 import type { FunctionBuilder, Label } from "../wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "../wasm/opcodes.ts";
 import { type AccessGroup, groupAccesses } from "./access-groups.ts";
@@ -88,8 +91,9 @@ export class TranslatorEmitter implements Emitter {
   private groups = new Map<BlockInstruction, AccessGroup>();
   /** i32 local per base register (doubled, plus 1 for stores): linear address of its group's `low`, or 0. */
   private readonly groupLocals = new Map<number, number>();
-  /** Base registers, as bits, that BASE_PAGES serves where code is being emitted (steadyRegisters). */
+  /** Base registers, as bits, that BASE_RUNS serves where code is being emitted (loops.ts). */
   steady = 0;
+  chasing = 0;
   /** Instructions retired since fuel was last brought up to date, before this one. */
   pending = 0;
 
@@ -278,39 +282,81 @@ export class TranslatorEmitter implements Emitter {
     return local;
   }
 
-  private isSteady(base: number): boolean {
-    return ((this.steady >>> base) & 1) !== 0;
+  /** How the register is used as a base where code is being emitted. */
+  private useOf(base: number): "steady" | "chasing" | "other" {
+    if (((this.steady >>> base) & 1) !== 0) return "steady";
+    return ((this.chasing >>> base) & 1) !== 0 ? "chasing" : "other";
   }
 
   /**
-   * Pushes the linear address of the one in va64. Unless all bytes up to `span` behind it lie in the page that the base register
+   * Pushes the linear address of the one in va64. Unless all bytes up to `span` behind it lie in the run of pages that the base register
    * pointed into last, `look` pushes whether the TLB has their page (at `entry`); if not, `miss` goes elsewhere.
    */
-  private linearInBasePage(isStore: boolean, span: number, look: () => void, miss: () => void): void {
+  private linearInRun(isStore: boolean, span: number, look: () => void, miss: () => void): void {
     const { f } = this;
-    const known = BASE_PAGES + TLB_ENTRY_BYTES * (this.instruction.rs1 * 2 + (isStore ? 1 : 0));
-    f.get(this.va64)
-      .i32(0)
-      .mem("i64_load", known)
-      .op("i64_xor")
-      .i64(4096 - span)
-      .op("i64_ge_u");
-    const refill = () => {
+    const { rs1 } = this.instruction;
+    const run = BASE_RUNS + RUN_BYTES * (rs1 * 2 + (isStore ? 1 : 0));
+    const distance = () => f.get(this.va64).i32(0).mem("i64_load", run).op("i64_sub");
+    const leaveUnlessInRun = (outside: Label) => {
+      f.i32(0)
+        .mem("i64_load", run + RUN_LENGTH)
+        .op("i64_ge_u")
+        .brIf(outside, false);
+    };
+    /** Continues where the access is in the run; 8 bytes are where their first is. */
+    const stayInRun = (outside: Label) => {
+      distance();
+      leaveUnlessInRun(outside);
+      if (span <= 7) return;
+      distance()
+        .i64(span - 7)
+        .op("i64_add");
+      leaveUnlessInRun(outside);
+    };
+    const linear = () =>
+      f
+        .get(this.va64)
+        .op("i32_wrap_i64")
+        .i32(0)
+        .mem("i32_load", run + RUN_ADDEND)
+        .op("i32_add");
+    const lookOrMiss = () => {
       look();
       f.op("i32_eqz").if_(VOID, miss, undefined, false);
-      f.i32(0).get(this.va64).i64(-4096).op("i64_and").mem("i64_store", known);
-      f.i32(0)
-        .get(this.entry)
-        .mem("i64_load", 8)
-        .mem("i64_store", known + 8);
-      f.i32(0).i32(1).mem("i32_store", BASE_PAGES_USED);
     };
-    f.if_(VOID, refill, undefined, false);
-    f.get(this.va64)
-      .op("i32_wrap_i64")
-      .i32(0)
-      .mem("i32_load", known + 8)
-      .op("i32_add");
+    const change = (how: number) =>
+      f
+        .get(this.entry)
+        .i32(run)
+        .i32(isStore ? 1 : 0)
+        .call(how);
+    if (this.useOf(rs1) === "steady") {
+      f.block(VOID, (inside) => {
+        f.block(VOID, (outside) => {
+          stayInRun(outside);
+          f.br(inside);
+        });
+        lookOrMiss();
+        change(this.shared.moveRun);
+      });
+      linear();
+      return;
+    }
+    f.block(I32, (done) => {
+      f.block(VOID, (outside) => {
+        stayInRun(outside);
+        linear();
+        f.br(done);
+      });
+      lookOrMiss();
+      f.i32(0).i32(0).mem("i32_load", RUN_MISSES).i32(1).op("i32_add").mem("i32_store", RUN_MISSES);
+      f.i32(0)
+        .mem("i32_load", RUN_MISSES)
+        .i32(MISSES_PER_GROWTH - 1)
+        .op("i32_and", "i32_eqz");
+      f.if_(VOID, () => change(this.shared.growRun), undefined, false);
+      this.linearAddress();
+    });
   }
 
   /**
@@ -331,8 +377,8 @@ export class TranslatorEmitter implements Emitter {
     this.x1();
     push(group.low);
     f.set(this.va64);
-    if (this.isSteady(group.base)) {
-      f.block(I32, (done) => this.linearInBasePage(group.isStore, span, look, () => f.i32(0).br(done)));
+    if (this.useOf(group.base) !== "other") {
+      f.block(I32, (done) => this.linearInRun(group.isStore, span, look, () => f.i32(0).br(done)));
     } else {
       look();
       f.if_(
@@ -401,14 +447,14 @@ export class TranslatorEmitter implements Emitter {
     this.x1();
     if (imm !== 0) f.i64(imm).op("i64_add");
     f.set(this.va64);
-    if (!this.isSteady(rs1)) {
+    if (this.useOf(rs1) === "other") {
       look();
       f.if_(type, () => hit(() => this.linearAddress()), miss, true);
       return;
     }
     f.block(type, (done) => {
       f.block(VOID, (slow) => {
-        hit(() => this.linearInBasePage(isStore, sizeBytes - 1, look, () => f.br(slow)));
+        hit(() => this.linearInRun(isStore, sizeBytes - 1, look, () => f.br(slow)));
         f.br(done);
       });
       miss();
