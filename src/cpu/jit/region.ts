@@ -216,6 +216,8 @@ export class RegionBuilder {
       return;
     }
     this.e.spend(pending);
+    // In front of the loop, not in each of its turns.
+    if (node !== DISPATCHER) this.checkPages(node, 0);
     this.f.loop(VOID, (label) => {
       this.loopLabels[node] = label;
       this.within(node, this.shape.merges[node], 0, 0);
@@ -259,8 +261,8 @@ export class RegionBuilder {
     const block = this.blocks[node]!;
     const { e } = this;
     this.node = node;
+    if (!this.shape.isLoop[node]) this.checkPages(node, pending);
     e.leaves = this.leavesOf.get(this.scopes[node])!;
-    if (block.instructions.length > 0) this.checkPages(node, block, pending);
     e.steady = this.bases.steady[node];
     e.chasing = this.bases.chasing[node];
     e.beginBlock(block.instructions);
@@ -452,8 +454,11 @@ export class RegionBuilder {
   }
 
   /** Leaves unless the pages of the block that no dominator has checked are mapped as they were. */
-  private checkPages(node: number, block: Block, pending: number): void {
+  private checkPages(node: number, pending: number): void {
     const { f, e } = this;
+    const block = this.blocks[node]!;
+    if (block.instructions.length === 0) return;
+    e.leaves = this.leavesOf.get(this.scopes[node])!;
     const { blocks, block: own, pages, found, isRegionPage } = this.module;
     const generation = () => f.i32(0).mem("i64_load", GENERATION);
     for (const page of block.pages) {
