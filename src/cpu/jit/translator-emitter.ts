@@ -401,7 +401,9 @@ export class TranslatorEmitter implements Emitter {
     const { f, instruction } = this;
     if (instruction === group.first) this.lookUpGroup(group);
     const local = this.groupLocal(group);
-    f.get(local).if_(
+    // No linear address is so small. The same condition in each member V8 would keep as a value of its own, on the stack.
+    f.get(local).i32(group.members.indexOf(instruction)).op("i32_gt_u");
+    f.if_(
       type,
       () => {
         f.get(local);
