@@ -44,30 +44,41 @@ const SMALL_STEP = 512;
 export interface BaseRegisters {
   /** Nothing changes them but small additions. */
   readonly steady: Int32Array;
-  /** Only loads through themselves change them: they follow a list, and each address waits for the one before. */
-  readonly chasing: Int32Array;
+  /**
+   * They follow a list (only loads through themselves change them, so that each address waits for the one before), or go through memory in
+   * some regular way: only what adds to and shifts such registers changes them.
+   */
+  readonly roaming: Int32Array;
 }
+
+const REGULAR = new Set(["add", "addi", "addw", "addiw", "sub", "subw", "slli", "slliw", "srli", "lui", "auipc"]);
 
 export function baseRegisters(loops: readonly Loop[], blocks: readonly (Block | null)[]): BaseRegisters {
   const steady = new Int32Array(blocks.length);
-  const chasing = new Int32Array(blocks.length);
+  const roaming = new Int32Array(blocks.length);
   for (const { body } of loops) {
-    let [unmoved, followed] = [~1, ~1];
-    for (const node of body) {
-      for (const { row, rd, rs1, imm } of blocks[node]?.instructions ?? []) {
-        const { name, format } = row!;
-        // Over-careful for floating-point results, whose rd is no integer register.
-        if (format === "S" || format === "B") continue;
-        const isStep = name === "addi" && rd === rs1 && Math.abs(imm) <= SMALL_STEP;
-        const isNext = name === "ld" && rd === rs1;
-        if (!isStep) unmoved &= ~(1 << rd);
-        if (!isNext) followed &= ~(1 << rd);
+    // Over-careful for floating-point results, whose rd is no integer register.
+    const writes = [...body]
+      .flatMap((node) => blocks[node]?.instructions ?? [])
+      .filter(({ row }) => row!.format !== "S" && row!.format !== "B");
+    let [unmoved, followed, regular] = [~1, ~1, ~0];
+    for (const { row, rd, rs1, imm } of writes) {
+      const { name } = row!;
+      const isStep = name === "addi" && rd === rs1 && Math.abs(imm) <= SMALL_STEP;
+      if (!isStep) unmoved &= ~(1 << rd);
+      if (name !== "ld" || rd !== rs1) followed &= ~(1 << rd);
+    }
+    for (let before = 0; before !== regular; ) {
+      before = regular;
+      for (const { row, rd, rs1, rs2 } of writes) {
+        const sources = row!.format === "U" ? 0 : (1 << rs1) | (row!.format === "R" ? 1 << rs2 : 0);
+        if (!REGULAR.has(row!.name) || (sources & ~regular) !== 0) regular &= ~(1 << rd);
       }
     }
     for (const node of body) {
       steady[node] = unmoved;
-      chasing[node] = followed & ~unmoved;
+      roaming[node] = (followed | regular) & ~unmoved & ~1;
     }
   }
-  return { steady, chasing };
+  return { steady, roaming };
 }

@@ -264,7 +264,7 @@ export class RegionBuilder {
     if (!this.shape.isLoop[node]) this.checkPages(node, pending);
     e.leaves = this.leavesOf.get(this.scopes[node])!;
     e.steady = this.bases.steady[node];
-    e.chasing = this.bases.chasing[node];
+    e.roaming = this.bases.roaming[node];
     e.beginBlock(block.instructions);
     for (const instruction of block.instructions) {
       e.instruction = instruction;

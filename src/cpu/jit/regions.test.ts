@@ -15,6 +15,7 @@ const FIRST = 8;
 const SECOND = 9;
 const COUNTER = 5;
 const NEXT = 7;
+const COMPUTED = 6;
 const LOADS = ["lb", "lh", "lw", "ld", "lbu", "lhu", "lwu", "fld", "flw"];
 const STORES = ["sb", "sh", "sw", "sd", "fsd"];
 
@@ -50,16 +51,20 @@ function program(pick: (below: number) => number): number[] {
   return words;
 }
 
-/** A loop that follows pointers, reads and writes around where it is, and moves a register along beside it. */
+/** A loop that follows pointers, reads and writes around where it is, moves a register along beside it, and computes one from that. */
 function chase(pick: (below: number) => number): number[] {
-  const words: number[] = [];
+  const words = [
+    encode("slli", { rd: COMPUTED, rs1: COUNTER, imm: 4 }),
+    encode("add", { rd: COMPUTED, rs1: COMPUTED, rs2: SECOND }),
+  ];
   for (let i = 0; i < 16; i++) {
     const imm = (pick(16) - 8) * 8;
     const kind = pick(8);
     if (kind < 3) words.push(encode("ld", { rd: NEXT, rs1: NEXT, imm }));
     else if (kind < 5)
       words.push(encode(LOADS[pick(LOADS.length)], { rd: 10 + pick(6), rs1: NEXT, imm: imm + pick(3) }));
-    else if (kind === 5) words.push(encode("sd", { rs1: NEXT, rs2: NEXT, imm }));
+    else if (kind === 5) words.push(encode("sd", { rs1: pick(2) === 0 ? NEXT : COMPUTED, rs2: NEXT, imm }));
+    else if (kind === 6) words.push(encode("lw", { rd: 10 + pick(6), rs1: COMPUTED, imm: imm + pick(2) }));
     else words.push(encode("lbu", { rd: 10 + pick(6), rs1: SECOND, imm }));
   }
   words.push(encode("ld", { rd: NEXT, rs1: NEXT, imm: 0 }), addi(SECOND, SECOND, 8), addi(COUNTER, COUNTER, -1));

@@ -93,7 +93,7 @@ export class TranslatorEmitter implements Emitter {
   private readonly groupLocals = new Map<number, number>();
   /** Base registers, as bits, that BASE_RUNS serves where code is being emitted (loops.ts). */
   steady = 0;
-  chasing = 0;
+  roaming = 0;
   /** Instructions retired since fuel was last brought up to date, before this one. */
   pending = 0;
 
@@ -283,9 +283,9 @@ export class TranslatorEmitter implements Emitter {
   }
 
   /** How the register is used as a base where code is being emitted. */
-  private useOf(base: number): "steady" | "chasing" | "other" {
+  private useOf(base: number): "steady" | "roaming" | "other" {
     if (((this.steady >>> base) & 1) !== 0) return "steady";
-    return ((this.chasing >>> base) & 1) !== 0 ? "chasing" : "other";
+    return ((this.roaming >>> base) & 1) !== 0 ? "roaming" : "other";
   }
 
   /**
