@@ -1,6 +1,6 @@
 // Generates the wasm functions behind the TLB: page walk with A and D bits, TLB refill, misaligned and page-crossing
 // accesses, instruction fetch, and the control and status registers (RISC-V privileged manual, section "Sv39").
-import { PTE_A, PTE_D, PTE_R, PTE_RWX, PTE_U, PTE_V, PTE_W, PTE_X } from "../arch/sv39.ts";
+import { PTE_A, PTE_D, PTE_R, PTE_U, PTE_V, PTE_W, PTE_X } from "../arch/sv39.ts";
 import type { SharedFunctions } from "./isa/emitter.ts";
 import {
   BANK_POINTER,
@@ -16,13 +16,13 @@ import {
   NO_PAGE,
   PAGE_USED,
   REGION_PAGES,
-  ROOT_POINTER,
   SEVERAL_PAGES,
   TLB_FETCH,
   TLB_READ,
   TLB_WRITE,
   WRITE_CACHED,
 } from "./layout.ts";
+import { emitEntryAddress, emitLeafTable } from "./page-walk.ts";
 import { emitRunFunctions } from "./run-functions.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./wasm/builder.ts";
 import { I32, I64, VOID } from "./wasm/opcodes.ts";
@@ -101,22 +101,9 @@ function emitWalk(m: ModuleBuilder, { ramOffset }: Imports): number {
   const address = f.local(I32);
   const need = f.local(I32);
   f.block(VOID, (fault) => {
-    f.get(0).i64(38).op("i64_shr_u", "i64_eqz", "i32_eqz").brIf(fault);
-    f.i32(0).mem("i32_load", ROOT_POINTER).set(table);
-    for (const shift of [30, 21, 12]) {
-      f.get(table)
-        .get(0)
-        .i64(shift)
-        .op("i64_shr_u", "i32_wrap_i64")
-        .i32(0x1ff)
-        .op("i32_and")
-        .i32(3)
-        .op("i32_shl", "i32_add");
-      f.tee(address).mem("i32_load").tee(pte).i32(PTE_V).op("i32_and", "i32_eqz").brIf(fault);
-      if (shift === 12) break;
-      f.get(pte).i32(PTE_RWX).op("i32_and").brIf(fault); // superpages are not used
-      f.get(pte).i32(10).op("i32_shr_u").i32(12).op("i32_shl").i32(ramOffset).op("i32_add").set(table);
-    }
+    emitLeafTable(f, 0, table, ramOffset, () => f.brIf(fault));
+    emitEntryAddress(f, 0, table, 12);
+    f.tee(address).mem("i32_load").tee(pte).i32(PTE_V).op("i32_and", "i32_eqz").brIf(fault);
     f.get(1)
       .i32(WRITE)
       .op("i32_eq")

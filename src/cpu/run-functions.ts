@@ -1,21 +1,13 @@
 // Generates the wasm functions that find runs of pages (BASE_RUNS) in the page tables: pages that adjoin, lie in frames that adjoin, and
 // that the TLB could have too. Not responsible for when a run ends: see HartTlb.
 import { PTE_A, PTE_D, PTE_R, PTE_U, PTE_V, PTE_W } from "../arch/sv39.ts";
-import {
-  BASE_RUNS_USED,
-  CODE_MAP,
-  ROOT_POINTER,
-  RUN_ADDEND,
-  RUN_LENGTH,
-  RUN_MISSES,
-  RUN_PFN,
-  WRITE_CACHED,
-} from "./layout.ts";
-import type { ModuleBuilder } from "./wasm/builder.ts";
+import { BASE_RUNS_USED, CODE_MAP, RUN_ADDEND, RUN_LENGTH, RUN_MISSES, RUN_PFN, WRITE_CACHED } from "./layout.ts";
+import { emitLeafTable } from "./page-walk.ts";
+import type { FunctionBuilder, ModuleBuilder } from "./wasm/builder.ts";
 import { I32, I64, VOID } from "./wasm/opcodes.ts";
 
 /** How often a run is looked for of those times that a base register is outside the one remembered; a power of two. */
-export const MISSES_PER_GROWTH = 16;
+const MISSES_PER_GROWTH = 16;
 /** Pages on either side of one that are looked at for a new run. */
 const NEW_REACH = 32;
 /** Pages that a run grows by at a time, towards one that may belong to it. */
@@ -26,21 +18,26 @@ export function emitRunFunctions(m: ModuleBuilder, ramOffset: number): { growRun
   return { growRun, moveRun: emitMoveRun(m, growRun) };
 }
 
+/** Counts a base register that is outside its run; pushes whether it is time to look for another run. */
+export function emitCountMiss(f: FunctionBuilder): void {
+  f.i32(0).i32(0).mem("i32_load", RUN_MISSES).i32(1).op("i32_add").mem("i32_store", RUN_MISSES);
+  f.i32(0)
+    .mem("i32_load", RUN_MISSES)
+    .i32(MISSES_PER_GROWTH - 1)
+    .op("i32_and", "i32_eqz");
+}
+
+/** Of a function (entry, run): pushes whether there is a run and the entry's page can lie in it: only one with the same addend can. */
+function emitIsAkin(f: FunctionBuilder): void {
+  f.get(1).mem("i64_load", RUN_LENGTH).op("i64_eqz", "i32_eqz");
+  f.get(1).mem("i32_load", RUN_ADDEND).get(0).mem("i32_load", 8).op("i32_eq", "i32_and");
+}
+
 /** (va) -> linear address of the leaf page table for it; 0: there is none. */
 function emitLeafOf(m: ModuleBuilder, ramOffset: number): number {
   const f = m.function([I64], [I32]);
   const table = f.local(I32);
-  f.get(0)
-    .i64(38)
-    .op("i64_shr_u", "i64_eqz", "i32_eqz")
-    .if_(VOID, () => f.i32(0).op("return"));
-  f.i32(0).mem("i32_load", ROOT_POINTER).set(table);
-  for (const shift of [30, 21]) {
-    f.get(table).get(0).i64(shift).op("i64_shr_u", "i32_wrap_i64").i32(0x1ff).op("i32_and").i32(3);
-    f.op("i32_shl", "i32_add").mem("i32_load").tee(table).i32(PTE_V).op("i32_and", "i32_eqz");
-    f.if_(VOID, () => f.i32(0).op("return"));
-    f.get(table).i32(10).op("i32_shr_u").i32(12).op("i32_shl").i32(ramOffset).op("i32_add").set(table);
-  }
+  emitLeafTable(f, 0, table, ramOffset, () => f.if_(VOID, () => f.i32(0).op("return")));
   f.get(table);
   return f.index;
 }
@@ -115,9 +112,7 @@ function emitGrowRun(m: ModuleBuilder, reach: number): number {
     f.i32(GROWTH).i64(step).get(isWrite).call(reach).set(place);
   };
   f.get(entry).mem("i64_load").set(tag).get(entry).mem("i32_load", 12).set(pfn);
-  // Only a page with the same addend can lie in the same run.
-  f.get(run).mem("i64_load", RUN_LENGTH).op("i64_eqz", "i32_eqz");
-  f.get(run).mem("i32_load", RUN_ADDEND).get(entry).mem("i32_load", 8).op("i32_eq", "i32_and");
+  emitIsAkin(f);
   f.if_(VOID, () => {
     f.get(run)
       .mem("i64_load")
@@ -170,8 +165,8 @@ function emitMoveRun(m: ModuleBuilder, growRun: number): number {
   const start = f.local(I64);
   const length = f.local(I64);
   f.get(entry).mem("i64_load").set(tag).get(run).mem("i64_load").set(start);
-  f.get(run).mem("i64_load", RUN_LENGTH).tee(length).op("i64_eqz", "i32_eqz");
-  f.get(run).mem("i32_load", RUN_ADDEND).get(entry).mem("i32_load", 8).op("i32_eq", "i32_and");
+  f.get(run).mem("i64_load", RUN_LENGTH).set(length);
+  emitIsAkin(f);
   f.if_(VOID, () => {
     f.get(tag)
       .get(start)
@@ -182,11 +177,7 @@ function emitMoveRun(m: ModuleBuilder, growRun: number): number {
     f.get(tag).get(start).op("i64_sub").get(length).i64(7).op("i64_add", "i64_eq");
     f.if_(VOID, () => f.get(run).get(length).i64(4096).op("i64_add").mem("i64_store", RUN_LENGTH).op("return"));
   });
-  f.i32(0).i32(0).mem("i32_load", RUN_MISSES).i32(1).op("i32_add").mem("i32_store", RUN_MISSES);
-  f.i32(0)
-    .mem("i32_load", RUN_MISSES)
-    .i32(MISSES_PER_GROWTH - 1)
-    .op("i32_and", "i32_eqz");
+  emitCountMiss(f);
   f.if_(VOID, () => f.get(entry).get(run).get(isWrite).call(growRun).op("return"));
   f.get(run).get(tag).mem("i64_store");
   f.get(run)

@@ -14,10 +14,9 @@ import {
   RUN_ADDEND,
   RUN_BYTES,
   RUN_LENGTH,
-  RUN_MISSES,
   X,
 } from "../layout.ts";
-import { MISSES_PER_GROWTH } from "../run-functions.ts";
+import { emitCountMiss } from "../run-functions.ts";
 import type { FunctionBuilder, Label } from "../wasm/builder.ts";
 import { I32, I64, type MemoryOp, VOID } from "../wasm/opcodes.ts";
 import { type AccessGroup, groupAccesses } from "./access-groups.ts";
@@ -349,11 +348,7 @@ export class TranslatorEmitter implements Emitter {
         f.br(done);
       });
       lookOrMiss();
-      f.i32(0).i32(0).mem("i32_load", RUN_MISSES).i32(1).op("i32_add").mem("i32_store", RUN_MISSES);
-      f.i32(0)
-        .mem("i32_load", RUN_MISSES)
-        .i32(MISSES_PER_GROWTH - 1)
-        .op("i32_and", "i32_eqz");
+      emitCountMiss(f);
       f.if_(VOID, () => change(this.shared.growRun), undefined, false);
       this.linearAddress();
     });
