@@ -92,7 +92,7 @@ export function generateInterpreter(options: InterpreterOptions): Uint8Array<Arr
   const counter = m.importFunction("env", "counter", [I32, I32], [F64]);
   const slow = m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS);
   const reference = options.references ? m.importFunction("env", "reference", [I32, I32], []) : null;
-  const floats = new FloatHelpers(m, { fcsr: FCSR, slow });
+  const floats = new FloatHelpers(m, { fcsr: FCSR, slow, hasFusedMultiplyAdd: false });
   floats.exportAll();
   const { ramOffset } = options;
   const functions = emitMemoryFunctions(m, { ramOffset, newDecodePage, dropCode, counter, reference });

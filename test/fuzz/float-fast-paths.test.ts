@@ -9,9 +9,11 @@ import {
   SLOW_FLOAT_RESULTS,
 } from "../../src/cpu/isa/float-helpers.ts";
 import { FLOAT_OPERATIONS, type FloatOperation } from "../../src/cpu/isa/float-operations.ts";
+import { hasFusedMultiplyAdd } from "../../src/cpu/isa/fused-multiply-add.ts";
 import { SoftFloat } from "../../src/cpu/softfloat.ts";
 import { ModuleBuilder } from "../../src/cpu/wasm/builder.ts";
 import { I32 } from "../../src/cpu/wasm/opcodes.ts";
+import { compileForV8 } from "../../src/host/node/compile-module.ts";
 import { Prng } from "../../src/util/prng.ts";
 import { FloatOperands, operandKind } from "./float-operands.ts";
 
@@ -55,16 +57,16 @@ function build() {
   const m = new ModuleBuilder();
   m.importMemory("env", "memory", 8, 8);
   const slow = m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS);
-  const floats = new FloatHelpers(m, { fcsr: FCSR, slow });
+  const floats = new FloatHelpers(m, { fcsr: FCSR, slow, hasFusedMultiplyAdd: hasFusedMultiplyAdd(compileForV8) });
   const variants: [FloatOperation, Variant][] = [];
   for (const operation of FLOAT_OPERATIONS) {
     variants.push([operation, "emit"]);
-    if (/^f(add|sub|mul|div)\./.test(operation.name))
+    if (floats.isArithmeticInline(operation.name))
       variants.push([operation, "inline-dynamic"], [operation, "inline-static"]);
     if (/^fcvt\.(w|wu|l|lu)\.d/.test(operation.name)) variants.push([operation, "inline-static"]);
   }
   for (const [operation, variant] of variants) emitBatch(m, floats, operation, variant);
-  const module = new WebAssembly.Module(m.encode() as Uint8Array<ArrayBuffer>);
+  const module = compileForV8(m.encode(), "optimised");
   const counter = { slow: 0 };
   const exact = createSlowFloat(new Int32Array(memory.buffer), FCSR);
   const slowFloat: typeof exact = (...args) => {
@@ -145,7 +147,8 @@ describe("floating-point fast paths", () => {
       rounds++;
     } while (performance.now() < end);
     console.log(
-      `fast paths: ${cases} cases, ${FLOAT_OPERATIONS.length} operations, ${rounds} rounds, ${counter.slow} slow calls`,
+      `fast paths: ${cases} cases, ${FLOAT_OPERATIONS.length} operations, ${rounds} rounds, ${counter.slow} slow calls; ` +
+        `fused multiply-add ${hasFusedMultiplyAdd(compileForV8) ? "of the processor" : "SKIPPED: this processor or engine has none"}`,
     );
   });
 });

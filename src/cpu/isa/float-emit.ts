@@ -10,6 +10,8 @@ export interface FloatContext {
   readonly fcsr: number;
   /** Index of the imported function of type SLOW_FLOAT_PARAMS -> SLOW_FLOAT_RESULTS. */
   readonly slow: number;
+  /** Whether emitFusedMultiplyAdd() may be used. */
+  readonly hasFusedMultiplyAdd: boolean;
 }
 
 export const SLOW_FLOAT_PARAMS = [I32, I32, I64, I64, I64] as const;

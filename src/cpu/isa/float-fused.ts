@@ -30,11 +30,7 @@ import {
   WASM_DOUBLE,
   WASM_SINGLE,
 } from "./float-emit.ts";
-
-export interface FusedSigns {
-  readonly negateProduct: boolean;
-  readonly negateAddend: boolean;
-}
+import type { FusedSigns } from "./fused-multiply-add.ts";
 
 // Biased exponents: of a product a * b (sum of both) and of c, such that no step of the algorithm overflows or loses bits.
 const LEAST_PRODUCT = 2 * 1023 - 800;

@@ -34,6 +34,7 @@ import {
 } from "./float-emit.ts";
 import { emitFusedDouble, emitFusedSingle } from "./float-fused.ts";
 import { FLOAT_OPERATIONS, type FloatOperation, floatOperation } from "./float-operations.ts";
+import { emitFusedMultiplyAdd, fusedSigns, isFused } from "./fused-multiply-add.ts";
 
 export { type FloatContext, SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS } from "./float-emit.ts";
 
@@ -57,6 +58,7 @@ export function createSlowFloat(
 interface Scratch {
   readonly a: number;
   readonly b: number;
+  readonly c: number;
   readonly x: number;
   readonly y: number;
   readonly t: number;
@@ -121,29 +123,41 @@ export class FloatHelpers {
     f.get(t);
   }
 
+  /** Whether emitArithmeticInline() has more for the operation than emit(). */
+  isArithmeticInline(name: string): boolean {
+    return /^f(add|sub|mul|div)\.[sd]$/.test(name) || (this.context.hasFusedMultiplyAdd && isFused(name));
+  }
+
   /**
-   * Like emit() for f{add,sub,mul,div,sqrt,madd…}, but with the common case inline: nearest rounding, NX already set, a
+   * Like emit() for f{add,sub,mul,div,madd…}, but with the common case inline: nearest rounding, NX already set, a
    * finite clearly normal result. The stack holds the operands only; `rmField` is the static field and `illegal` as above.
    * Operations that gain nothing fall back to emit().
    */
   emitArithmeticInline(f: FunctionBuilder, name: string, rmField: number, illegal: () => void): void {
-    const match = /^f(add|sub|mul|div)\.([sd])$/.exec(name);
-    if (match === null || (rmField !== ROUND.RNE && rmField !== ROUND.DYNAMIC)) {
+    if (!this.isArithmeticInline(name) || (rmField !== ROUND.RNE && rmField !== ROUND.DYNAMIC)) {
       this.emitRounding(f, rmField, illegal);
       this.emit(f, name);
       return;
     }
-    const w = match[2] === "s" ? WASM_SINGLE : WASM_DOUBLE;
-    const { a, b, x } = this.scratchOf(f);
+    const w = name.endsWith(".s") ? WASM_SINGLE : WASM_DOUBLE;
+    const { a, b, c, x } = this.scratchOf(f);
     const r = w === WASM_SINGLE ? this.singleScratch(f) : x;
-    f.set(b).set(a);
-    if (w === WASM_SINGLE) {
-      emitUnbox(f, a);
-      emitUnbox(f, b);
+    const operands = isFused(name) ? [a, b, c] : [a, b];
+    for (const operand of [...operands].reverse()) f.set(operand);
+    if (w === WASM_SINGLE) for (const operand of operands) emitUnbox(f, operand);
+    if (isFused(name)) {
+      const { negateProduct, negateAddend } = fusedSigns(name);
+      const signed = (operand: number, isNegated: boolean) => () => {
+        emitFloatOf(f, w, operand);
+        if (isNegated) f.op(`${w.prefix}_neg`);
+      };
+      emitFusedMultiplyAdd(f, w, [signed(a, negateProduct), signed(b, false), signed(c, negateAddend)]);
+    } else {
+      emitFloatOf(f, w, a);
+      emitFloatOf(f, w, b);
+      f.op(`${w.prefix}_${name.slice(1, 4) as "add" | "sub" | "mul" | "div"}`);
     }
-    emitFloatOf(f, w, a);
-    emitFloatOf(f, w, b);
-    f.op(`${w.prefix}_${match[1] as "add" | "sub" | "mul" | "div"}`).set(r);
+    f.set(r);
     this.emitNormalAndInexact(f, w, r, rmField);
     f.if_(
       I64,
@@ -152,7 +166,7 @@ export class FloatHelpers {
         emitRegisterOf(f, w);
       },
       () => {
-        f.get(a).get(b);
+        for (const operand of operands) f.get(operand);
         this.emitRounding(f, rmField, illegal);
         this.emit(f, name);
       },
@@ -285,7 +299,14 @@ export class FloatHelpers {
   private scratchOf(f: FunctionBuilder): Scratch {
     let scratch = this.scratch.get(f);
     if (!scratch) {
-      scratch = { a: f.local(I64), b: f.local(I64), x: f.local(F64), y: f.local(F64), t: f.local(I32) };
+      scratch = {
+        a: f.local(I64),
+        b: f.local(I64),
+        c: f.local(I64),
+        x: f.local(F64),
+        y: f.local(F64),
+        t: f.local(I32),
+      };
       this.scratch.set(f, scratch);
     }
     return scratch;
@@ -325,7 +346,7 @@ export class FloatHelpers {
     if (known !== undefined) return known;
     const operation = floatOperation(name);
     // A fused multiply-add by zero addend calls the multiplication, which must exist first.
-    const product = /^fn?m(add|sub)\.d$/.test(name) ? this.functionIndex("fmul.d", exported) : 0;
+    const product = isFused(name) && name.endsWith(".d") ? this.functionIndex("fmul.d", exported) : 0;
     const f = this.module.function(parameters(operation), [I64]);
     this.indices.set(name, f.index);
     if (exported) this.module.export(`float:${name}`, f);
@@ -341,9 +362,8 @@ export class FloatHelpers {
       return;
     }
     const operands = [0, 1, 2].slice(0, operation.operands.length);
-    const fused = /^f(n?)m(add|sub)\.([sd])$/.exec(name);
     // The bodies of fused operations flip signs in place.
-    const slowOperation = fused ? floatOperation(`fmadd.${fused[3]}`) : operation;
+    const slowOperation = isFused(name) ? floatOperation(`fmadd${name.slice(-2)}`) : operation;
     emitFastSlow(
       f,
       (slow) => this.emitFast(f, name, product, slow),
@@ -401,15 +421,9 @@ export class FloatHelpers {
       case "le":
         emitCompare(f, context, w, operation, slow);
         return;
-      default: {
-        // fnmsub is -(a*b) + c, fnmadd is -(a*b) - c.
-        const signs = {
-          negateProduct: operation.startsWith("n"),
-          negateAddend: operation === "msub" || operation === "nmadd",
-        };
-        if (w === WASM_SINGLE) emitFusedSingle(f, context, signs, slow);
-        else emitFusedDouble(f, context, signs, product, slow);
-      }
+      default:
+        if (w === WASM_SINGLE) emitFusedSingle(f, context, fusedSigns(name), slow);
+        else emitFusedDouble(f, context, fusedSigns(name), product, slow);
     }
   }
 }

@@ -1,5 +1,6 @@
 // Translates what an earlier run was seen to execute (survey.ts), for the runs to come: chooses the instructions at which
 // regions begin so that control is in regions as much as possible, and says of what each region was made.
+import type { CompileModule } from "../compile-module.ts";
 import { MOST_KEPT_REGIONS } from "../layout.ts";
 import { type Block, type CodeGraph, findCode, LEAST_INSTRUCTIONS } from "./blocks.ts";
 import type { KeptPage, KeptRegion } from "./kept-regions.ts";
@@ -46,8 +47,12 @@ interface Choice {
   readonly entries: ReadonlySet<number>;
 }
 
-/** The regions of a profile, for linear memory of so many pages; null: nothing is worth one. */
-export function translateAhead(profile: CodeProfile, memoryPages: number): TranslatedProgram | null {
+/** The regions of a profile, for linear memory of so many pages and this compiler; null: nothing is worth one. */
+export function translateAhead(
+  profile: CodeProfile,
+  memoryPages: number,
+  compileModule: CompileModule,
+): TranslatedProgram | null {
   const imports = new Set(profile.imports);
   const hashes = profile.pages.map(hashOf);
   const plan = new Plan(profile);
@@ -67,7 +72,7 @@ export function translateAhead(profile: CodeProfile, memoryPages: number): Trans
     goalAt: (offset: number) => goals.get(plan.goal(Math.floor(root / 4096), offset)) ?? null,
   }));
   const isExported = (name: string) => imports.has(name);
-  const { bytes, regions } = translateTogether(sources, { memoryPages, isExported });
+  const { bytes, regions } = translateTogether(sources, { memoryPages, isExported, compileModule });
   const kept = choices.map(({ graph, root }, i) => ({
     rootOffset: root % 4096,
     entryOffsets: regions[i].entries,

@@ -365,7 +365,9 @@ export class CodeCache {
     const graph = findCode(source, rootOffset);
     if (graph.instructionCount < LEAST_INSTRUCTIONS) return;
     const isExported = (name: string) => name in this.o.imports;
-    const { bytes, regions } = translate(graph, rootOffset, { memoryPages: layout.memoryPages, isExported });
+    const { compileModule } = this.o;
+    const { memoryPages } = layout;
+    const { bytes, regions } = translate(graph, rootOffset, { memoryPages, isExported, compileModule });
     const [{ entries: entryOffsets, pages, siteCount }] = regions;
     if (entryOffsets.length === 0) return;
     this.translated++;
@@ -374,7 +376,7 @@ export class CodeCache {
     this.attempts.set(ownRoot, (this.attempts.get(ownRoot) ?? 0) + 1);
     const { instructionCount } = graph;
     const origin = { rootOffset, entryOffsets, pages, siteCount, instructionCount, kind };
-    this.regions.install(this.o.compileModule(bytes, kind), origin, vpn, graph.frames);
+    this.regions.install(compileModule(bytes, kind), origin, vpn, graph.frames);
   }
 
   /** The frame was given a decode page; it is mapped at this page number. */

@@ -4,6 +4,7 @@
 import { expect, it } from "vitest";
 import { encode } from "../../../test/fuzz/riscv-assembler.ts";
 import { PTE_A, PTE_R, PTE_W, PTE_X } from "../../arch/sv39.ts";
+import { plainCompile } from "../compile-module.ts";
 import { EXIT_FUEL } from "../exits.ts";
 import { makeLayout } from "../layout.ts";
 import { BareMachine } from "../test-support/bare-machine.ts";
@@ -103,6 +104,7 @@ function kept(): CodeStore {
   const { bytes, regions } = translateTogether(sources, {
     memoryPages: layout.memoryPages,
     isExported: () => false,
+    compileModule: plainCompile,
   });
   const module = new WebAssembly.Module(bytes);
   const program: KeptProgram = {

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { encode } from "../../../test/fuzz/riscv-assembler.ts";
 import { PTE_A, PTE_R, PTE_X } from "../../arch/sv39.ts";
+import { plainCompile } from "../compile-module.ts";
 import { EXIT_FUEL } from "../exits.ts";
 import { MOST_REGION_ENTRIES, makeLayout } from "../layout.ts";
 import { BareMachine } from "../test-support/bare-machine.ts";
@@ -41,7 +42,7 @@ class MemoryStore implements CodeStore {
     return { regions, module: () => new WebAssembly.Module(bytes) };
   }
   learn(profile: CodeProfile): void {
-    this.kept = translateAhead(profile, this.memoryPages);
+    this.kept = translateAhead(profile, this.memoryPages, plainCompile);
   }
 }
 
@@ -187,7 +188,7 @@ describe("regions of an earlier run", () => {
     const { memoryPages } = makeLayout(2 << 20);
     const { bytes } = translateTogether(
       graphs.map((graph) => ({ graph, root: 0, goalAt: () => null })),
-      { memoryPages, isExported: () => false },
+      { memoryPages, isExported: () => false, compileModule: plainCompile },
     );
     const regions = pages.map(({ hash, bytes }) => ({
       rootOffset: 0,

@@ -22,7 +22,7 @@ function learn(instruction: BlockInstruction): Operands {
   const shared = { mulhu: 0, slowLoad: 0, slowStore: 0, translate: 0, growRun: 0, moveRun: 0, readCsr: 0, writeCsr: 0 };
   const slow = m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS);
   const f = m.function([], []);
-  const e = new TranslatorEmitter(f, shared, new FloatHelpers(m, { fcsr: FCSR, slow }), {
+  const e = new TranslatorEmitter(f, shared, new FloatHelpers(m, { fcsr: FCSR, slow, hasFusedMultiplyAdd: false }), {
     branch: (condition) => condition(),
     jump: () => {},
     jumpTo: () => {},

@@ -3,8 +3,10 @@
 // What differs from one place of the code to another is in the region's block (layout.ts). A module has one region, or all that are
 // kept for a program; the address of the first one's block is in the global `blocks` that it exports, the others' follow. So one module
 // serves many runs. Regions of one module call each other: a call of the guest is one of the host then, and so is its return.
+import type { CompileModule } from "../compile-module.ts";
 import { FloatHelpers, SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS } from "../isa/float-helpers.ts";
 import { FLOAT_OPERATIONS } from "../isa/float-operations.ts";
+import { hasFusedMultiplyAdd, isFused } from "../isa/fused-multiply-add.ts";
 import { FCSR, REGION_BLOCK_BYTES } from "../layout.ts";
 import { ModuleBuilder } from "../wasm/builder.ts";
 import { I32, I64 } from "../wasm/opcodes.ts";
@@ -30,6 +32,8 @@ export interface TranslateOptions {
   readonly memoryPages: number;
   /** Whether the interpreter exports a function of this name (some floating-point operations are inline only). */
   readonly isExported: (name: string) => boolean;
+  /** What will compile the module. */
+  readonly compileModule: CompileModule;
 }
 
 export interface RegionSource {
@@ -67,7 +71,11 @@ function build(sources: readonly RegionSource[], isKept: boolean, options: Trans
   const names = new Set(sources.flatMap(({ graph }) => [...floatNames(graph)]));
   const called = [...names].filter((name) => options.isExported(`float:${name}`));
   const slow = names.size > 0 ? m.importFunction("env", "slowFloat", SLOW_FLOAT_PARAMS, SLOW_FLOAT_RESULTS) : 0;
-  const floats = new FloatHelpers(m, { fcsr: FCSR, slow });
+  const floats = new FloatHelpers(m, {
+    fcsr: FCSR,
+    slow,
+    hasFusedMultiplyAdd: [...names].some(isFused) && hasFusedMultiplyAdd(options.compileModule),
+  });
   floats.importFrom("env", called);
   const isRegionPage = m.importFunction("env", "isRegionPage", [I64, I64, I32], [I32]);
   const blocks = m.exportedGlobal("blocks", 0);

@@ -245,7 +245,7 @@ export class TranslatorEmitter implements Emitter {
   }
   compute(operation: FloatOperation): void {
     const { rm } = this.instruction;
-    if (/^f(add|sub|mul|div)\.[sd]$/.test(operation.name)) {
+    if (this.floats.isArithmeticInline(operation.name)) {
       this.floats.emitArithmeticInline(this.f, operation.name, rm, () => this.illegal());
       return;
     }

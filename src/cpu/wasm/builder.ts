@@ -1,5 +1,5 @@
 // Builds WebAssembly modules as bytes: types, imports, functions, globals, data, one memory, one table. Knows nothing of RISC-V.
-import { I32, type I64, MEM, type MemoryOp, OP, type Opcode, SAT, type ValueType, VOID } from "./opcodes.ts";
+import { I32, type I64, MEM, type MemoryOp, OP, type Opcode, SAT, SIMD, type ValueType, VOID } from "./opcodes.ts";
 
 /** A growing byte string with LEB128 encoders. */
 export class Bytes {
@@ -106,6 +106,13 @@ export class FunctionBuilder {
   sat(name: keyof typeof SAT): this {
     this.code.byte(0xfc);
     this.code.u32(SAT[name]);
+    return this;
+  }
+
+  simd(name: keyof typeof SIMD, lane?: number): this {
+    this.code.byte(0xfd);
+    this.code.u32(SIMD[name]);
+    if (lane !== undefined) this.code.byte(lane);
     return this;
   }
 

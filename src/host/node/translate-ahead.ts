@@ -25,7 +25,7 @@ const { program, memoryPages, ...fresh } = deserialize(readFileSync(file)) as Co
 const seenFile = fileOf(folder, program, "seen");
 const seen = readSeen(seenFile);
 const profile = seen === null ? fresh : addProfile(seen, fresh);
-const translated = translateAhead(profile, memoryPages);
+const translated = translateAhead(profile, memoryPages, compileOptimised);
 const code = translated && machineCodeOf(compileOptimised(translated.bytes));
 if (code) {
   writeProgram(fileOf(folder, program, "program"), { ...translated, code: new Uint8Array(code) });
