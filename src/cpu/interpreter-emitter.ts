@@ -194,6 +194,16 @@ export class InterpreterEmitter implements Emitter {
   ipBase(): void {
     this.f.i32(0).mem("i32_load", IP_BASE);
   }
+  areWords(): boolean {
+    // A handler knows nothing of the instructions before.
+    return false;
+  }
+  writeWord(value: () => void): void {
+    this.writeX(() => {
+      value();
+      this.f.op("i64_extend_i32_s");
+    });
+  }
   writeX(value: () => void): void {
     const { f, form } = this;
     if (form.discard) {

@@ -48,6 +48,10 @@ export interface Emitter {
   nextPc(): void;
   /** Store what `value` pushes (i64) in rd. */
   writeX(value: () => void): void;
+  /** Store the sign extension of what `value` pushes (i32) in rd. */
+  writeWord(value: () => void): void;
+  /** Whether rs1, and rs2 if there is one, hold 32 bits sign-extended, so that bitwise operations may be on 32 bits. */
+  areWords(hasRs2: boolean): boolean;
   writeF(value: () => void): void;
   /**
    * Replace the operands on the stack (i64, in the order rs1 rs2 rs3) by the result (i64) of this computation, in the

@@ -43,21 +43,31 @@ const compareImmediate =
 const binaryW =
   (op: Opcode): Rule =>
   (e) =>
-    e.writeX(() => {
+    e.writeWord(() => {
       e.x1();
       e.f.op("i32_wrap_i64");
       e.x2();
-      e.f.op("i32_wrap_i64", op, "i64_extend_i32_s");
+      e.f.op("i32_wrap_i64", op);
     });
 const immediateW =
   (op: Opcode): Rule =>
   (e) =>
-    e.writeX(() => {
+    e.writeWord(() => {
       e.x1();
       e.f.op("i32_wrap_i64");
       e.imm32();
-      e.f.op(op, "i64_extend_i32_s");
+      e.f.op(op);
     });
+
+/** Bitwise: on 32 bits where the engine then sees what compilers make of 32-bit sources, such as rotations. */
+const bitwise = (name: "and" | "or" | "xor"): Rule => {
+  const [on32, on64] = [binaryW(`i32_${name}`), binary(`i64_${name}`)];
+  return (e) => (e.areWords(true) ? on32(e) : on64(e));
+};
+const bitwiseImmediate = (name: "and" | "or" | "xor"): Rule => {
+  const [on32, on64] = [immediateW(`i32_${name}`), immediate(`i64_${name}`)];
+  return (e) => (e.areWords(false) ? on32(e) : on64(e));
+};
 
 const branch =
   (op: Opcode): Rule =>
@@ -184,9 +194,9 @@ export const INTEGER_SEMANTICS: Semantics = {
   addi: immediate("i64_add"),
   slti: compareImmediate("i64_lt_s"),
   sltiu: compareImmediate("i64_lt_u"),
-  xori: immediate("i64_xor"),
-  ori: immediate("i64_or"),
-  andi: immediate("i64_and"),
+  xori: bitwiseImmediate("xor"),
+  ori: bitwiseImmediate("or"),
+  andi: bitwiseImmediate("and"),
   slli: immediate("i64_shl"),
   srli: immediate("i64_shr_u"),
   srai: immediate("i64_shr_s"),
@@ -195,11 +205,11 @@ export const INTEGER_SEMANTICS: Semantics = {
   sll: binary("i64_shl"),
   slt: compare("i64_lt_s"),
   sltu: compare("i64_lt_u"),
-  xor: binary("i64_xor"),
+  xor: bitwise("xor"),
   srl: binary("i64_shr_u"),
   sra: binary("i64_shr_s"),
-  or: binary("i64_or"),
-  and: binary("i64_and"),
+  or: bitwise("or"),
+  and: bitwise("and"),
   addiw: immediateW("i32_add"),
   slliw: immediateW("i32_shl"),
   srliw: immediateW("i32_shr_u"),

@@ -8,7 +8,8 @@ export interface Loop {
 }
 
 /**
- * Loops by structured jumps, the outer ones before those in them.
+ * Loops by structured jumps, the outer ones before those in them. Jumps back to one head make one loop, but where the region is
+ * entered at the head each makes one of its own, too: seen from within an inner loop, the loops around it begin where it begins.
  * @param successors as given to structure()
  */
 export function findLoops(shape: Structure, successors: readonly (readonly number[])[]): Loop[] {
@@ -23,18 +24,27 @@ export function findLoops(shape: Structure, successors: readonly (readonly numbe
     }
   });
   const heads = [...ends.keys()].sort((a, b) => shape.order[a] - shape.order[b]);
-  return heads.map((head) => {
-    // The body: what reaches a jump back to the head without passing it.
-    const body = new Set([head]);
-    const queue = [...ends.get(head)!];
-    while (queue.length > 0) {
-      const node = queue.pop()!;
-      if (body.has(node)) continue;
-      body.add(node);
-      queue.push(...predecessors[node]);
-    }
-    return { head, body };
+  const targets = new Set(shape.targets);
+  return heads.flatMap((head) => {
+    const jumps = ends.get(head)!;
+    const whole = { head, body: bodyOf(head, jumps, predecessors) };
+    if (jumps.length === 1 || !targets.has(head)) return [whole];
+    const turns = jumps.map((jump) => ({ head, body: bodyOf(head, [jump], predecessors) }));
+    return [whole, ...turns.sort((a, b) => b.body.size - a.body.size)];
   });
+}
+
+/** What reaches one of the jumps back to the head without passing it. */
+function bodyOf(head: number, jumps: readonly number[], predecessors: readonly (readonly number[])[]): Set<number> {
+  const body = new Set([head]);
+  const queue = [...jumps];
+  while (queue.length > 0) {
+    const node = queue.pop()!;
+    if (body.has(node)) continue;
+    body.add(node);
+    queue.push(...predecessors[node]);
+  }
+  return body;
 }
 
 /** A register that moves by at most so many bytes at a time stays in its page for some turns. */

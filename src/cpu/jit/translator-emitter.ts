@@ -79,6 +79,8 @@ export class TranslatorEmitter implements Emitter {
   missing: RegisterSet = { x: 0, f: 0 };
   /** Registers that were written and are not in memory yet: address and local. */
   private readonly unstored = new Map<number, number>();
+  /** Bit i: xi holds 32 bits that the block sign-extended. */
+  private words = 1;
   private blockStart = 0;
   private readonly control: ControlFlow;
   /** Leaves the function; npc and status are set. */
@@ -198,8 +200,21 @@ export class TranslatorEmitter implements Emitter {
   nextPc(): void {
     this.address(this.instruction.at + this.instruction.lengthBytes);
   }
+  areWords(hasRs2: boolean): boolean {
+    const { rs1, rs2 } = this.instruction;
+    const registers = (1 << rs1) | (hasRs2 ? 1 << rs2 : 0);
+    return (registers & ~this.words) === 0;
+  }
+  writeWord(value: () => void): void {
+    this.writeX(() => {
+      value();
+      this.f.op("i64_extend_i32_s");
+    });
+    this.words |= 1 << this.instruction.rd;
+  }
   writeX(value: () => void): void {
     const { rd } = this.instruction;
+    this.words &= ~(1 << rd) | 1;
     if (rd === 0) {
       value();
       this.f.op("drop");
@@ -260,6 +275,7 @@ export class TranslatorEmitter implements Emitter {
   /** Must be called before the instructions of a block are emitted. */
   beginBlock(instructions: readonly BlockInstruction[]): void {
     this.groups = groupAccesses(instructions);
+    this.words = 1;
     this.blockStart = this.f.code.length;
     this.missing = { x: 0, f: 0 };
   }
