@@ -12,10 +12,8 @@ import {
   MISS_COUNT,
   MISS_RING,
   MISSES,
-  MOST_RECORDED,
   PC,
   RECORDED,
-  RECORDING,
   REGION_CALLS,
   REGION_INSTRUCTIONS,
   ROOT_POINTER,
@@ -24,6 +22,7 @@ import {
 import { findCode, LEAST_INSTRUCTIONS } from "./blocks.ts";
 import { type CodeStore, KeptRegions } from "./kept-regions.ts";
 import { Profile } from "./profile.ts";
+import { forEachLine } from "./recording.ts";
 import { translate } from "./region-module.ts";
 import { type InstalledRegion, RegionTable } from "./region-table.ts";
 import { noteJump, type ProfiledPage, Survey } from "./survey.ts";
@@ -230,23 +229,15 @@ export class CodeCache {
 
   /** The hart has run so many instructions and recorded its jumps. */
   endRecording(instructions: number): void {
-    const { words } = this.o;
-    const count = Math.min(words[RECORDED / 4], MOST_RECORDED);
-    let from = this.recordingStart;
-    for (let i = 0; i < count; i++) {
-      const at = (RECORDING >> 2) + 4 * i;
-      const jump = words[at + 1] * 2 ** 32 + (words[at] >>> 0);
-      const to = words[at + 3] * 2 ** 32 + (words[at + 2] >>> 0);
-      this.visitRange(from, jump);
+    forEachLine(this.o.words, this.recordingStart, (from, jump, to, times) => {
+      this.visitRange(from, jump, times);
       const vpn = Math.floor(jump / 4096);
       const pfn = this.executableFrame(vpn);
-      if (pfn >= 0) {
-        this.noteJump(pfn, jump, to);
-        const page = this.surveyedPage(vpn, pfn);
-        if (page !== null) noteJump(page, jump % 4096, to - jump);
-      }
-      from = to;
-    }
+      if (pfn < 0) return;
+      this.noteJump(pfn, jump, to);
+      const page = this.surveyedPage(vpn, pfn);
+      if (page !== null) noteJump(page, jump % 4096, to - jump, times);
+    });
     this.recordingLeft -= instructions;
     if (this.survey !== null) this.survey.instructions += instructions;
     if (this.recordingLeft > 0 && instructions > 0) return;
@@ -255,8 +246,8 @@ export class CodeCache {
     if (recording !== "survey") this.translateAt(recording!.vpn, recording!.offset);
   }
 
-  /** The straight line of instructions from `from` to the jump at `to` ran once. */
-  private visitRange(from: number, to: number): void {
+  /** The straight line of instructions from `from` to the jump at `to` ran so many times. */
+  private visitRange(from: number, to: number, times: number): void {
     const { bytes, layout } = this.o;
     // No line is longer than two pages; a broken one ends here.
     for (let at = from, pages = 0; at <= to && pages < 3; pages++) {
@@ -269,8 +260,8 @@ export class CodeCache {
       const last = Math.min(to - vpn * 4096, 4095);
       let offset = at - vpn * 4096;
       while (offset <= last) {
-        if (visits[offset >> 1] < 255) visits[offset >> 1]++;
-        if (surveyed !== undefined) surveyed[offset >> 1]++;
+        visits[offset >> 1] = Math.min(visits[offset >> 1] + times, 255);
+        if (surveyed !== undefined) surveyed[offset >> 1] += times;
         offset += (bytes[frame + offset] & 3) === 3 ? 4 : 2;
       }
       at = vpn * 4096 + offset;
