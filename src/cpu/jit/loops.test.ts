@@ -3,7 +3,8 @@ import { expect, it } from "vitest";
 import { encode } from "../../../test/fuzz/riscv-assembler.ts";
 import { decode, newDecoded } from "../isa/decode.ts";
 import type { Block, BlockInstruction } from "./blocks.ts";
-import { baseRegisters } from "./loops.ts";
+import { baseRegisters, findLoops } from "./loops.ts";
+import { structure } from "./structure.ts";
 
 /** One loop of these instructions: by register, how it is used as a base. */
 function inLoop(...words: number[]): Record<string, "steady" | "roaming"> {
@@ -48,4 +49,18 @@ it("what follows a list roams, what comes from elsewhere in memory does not, nor
     instruction("mul", { rd: 9, rs1: 7, rs2: 7 }),
   );
   expect([uses[5], uses[6], uses[7], uses[8], uses[9]]).toEqual(["roaming", undefined, "steady", undefined, undefined]);
+});
+
+/** Loops of an inner loop (1) and what is around it (2), which 3 leads to. */
+function nested(entry: number): number[][] {
+  const successors = [[], [1, 2], [1], [1]];
+  return findLoops(structure(successors, new Set([entry])), successors).map(({ head, body }) => [head, ...body]);
+}
+
+it("jumps back to where a region is entered are loops of their own, inner ones last", () => {
+  expect(nested(3)).toEqual([[1, 1, 2]]);
+  expect(nested(1)).toEqual([
+    [1, 1, 2],
+    [1, 1],
+  ]);
 });

@@ -30,7 +30,8 @@ export function findLoops(shape: Structure, successors: readonly (readonly numbe
     const whole = { head, body: bodyOf(head, jumps, predecessors) };
     if (jumps.length === 1 || !targets.has(head)) return [whole];
     const turns = jumps.map((jump) => ({ head, body: bodyOf(head, [jump], predecessors) }));
-    return [whole, ...turns.sort((a, b) => b.body.size - a.body.size)];
+    const inner = turns.filter(({ body }) => body.size < whole.body.size);
+    return [whole, ...inner.sort((a, b) => b.body.size - a.body.size)];
   });
 }
 

@@ -72,6 +72,30 @@ function chase(pick: (below: number) => number): number[] {
   return words;
 }
 
+const ON_64 = ["add", "sub", "and", "or", "xor", "sll"];
+const ON_32 = ["addw", "subw", "sllw", "srlw", "sraw", "mulw"];
+const IMMEDIATE = ["andi", "ori", "xori", "addi", "addiw"];
+const SHIFT = ["slliw", "srliw", "sraiw", "slli", "srli"];
+
+/** A loop that computes with 32 bits and with 64 in the same registers. */
+function words(pick: (below: number) => number): number[] {
+  const register = () => 10 + pick(6);
+  const code: number[] = [];
+  for (let i = 0; i < 48; i++) {
+    const [rd, rs1, rs2] = [register(), register(), register()];
+    const kind = pick(10);
+    if (kind < 3) code.push(encode(ON_64[pick(ON_64.length)], { rd, rs1, rs2 }));
+    else if (kind < 6) code.push(encode(ON_32[pick(ON_32.length)], { rd, rs1, rs2 }));
+    else if (kind === 6) code.push(encode(IMMEDIATE[pick(IMMEDIATE.length)], { rd, rs1, imm: pick(4096) - 2048 }));
+    else if (kind === 7) code.push(encode(SHIFT[pick(SHIFT.length)], { rd, rs1, imm: pick(32) }));
+    else if (kind === 8) code.push(encode(pick(2) === 0 ? "lw" : "ld", { rd, rs1: FIRST, imm: pick(32) * 8 }));
+    else code.push(encode("sd", { rs1: FIRST, rs2, imm: pick(32) * 8 }));
+  }
+  code.push(addi(FIRST, FIRST, 24), addi(COUNTER, COUNTER, -1));
+  code.push(encode("bne", { rs1: COUNTER, rs2: 0, imm: -4 * code.length }), 0x73);
+  return code;
+}
+
 /** Runs it; every fault maps its page, and now and then another one is taken away. Answers everything that can be seen of the run. */
 function run(seed: number, translate: false | "always", makeProgram = program) {
   const pick = random(seed);
@@ -130,6 +154,7 @@ const PROGRAMS = Array.from({ length: 24 }, (_, i) => i + 1);
 it.each([
   ...PROGRAMS.map((seed) => ({ seed, makeProgram: program })),
   ...PROGRAMS.map((seed) => ({ seed, makeProgram: chase })),
+  ...PROGRAMS.map((seed) => ({ seed, makeProgram: words })),
 ])("regions agree with the interpreter, $makeProgram.name $seed", ({ seed, makeProgram }) => {
   const { entered: never, ...interpreted } = run(seed, false, makeProgram);
   const { entered, ...translated } = run(seed, "always", makeProgram);
