@@ -7,6 +7,11 @@ const FIRST = RECORDING >> 2;
 /** Of the table of lines by their hash: sparse, as there can be so many. */
 const SLOTS_LOG2 = 15;
 
+/** By hash: number of the jump that ends the line; 0, which begins elsewhere, for none. Empty between recordings, many of which are short. */
+const slots = new Uint16Array(2 ** SLOTS_LOG2);
+/** By the number of the jump that ended the line first. */
+const times = new Uint16Array(MOST_RECORDED);
+
 /** Calls `visit` for each different line, as they first ran, with the times it did; `start` is where the first began. */
 export function forEachLine(
   words: Int32Array,
@@ -16,18 +21,19 @@ export function forEachLine(
   const count = Math.min(words[RECORDED / 4], MOST_RECORDED);
   if (count === 0) return;
   const address = (at: number) => words[at + 1] * 2 ** 32 + (words[at] >>> 0);
-  /** By hash: number of the jump that ends the line; 0, which begins elsewhere, for none. */
-  const slots = new Uint16Array(2 ** SLOTS_LOG2);
-  const times = new Uint16Array(count);
   const different: number[] = [];
+  const taken: number[] = [];
   for (let i = 1; i < count; i++) {
-    const found = slotOf(words, slots, i);
-    if (slots[found] === 0) {
-      slots[found] = i;
+    const slot = slotOf(words, i);
+    if (slots[slot] === 0) {
+      slots[slot] = i;
+      times[i] = 0;
       different.push(i);
+      taken.push(slot);
     }
-    times[slots[found]]++;
+    times[slots[slot]]++;
   }
+  for (const slot of taken) slots[slot] = 0;
   visit(start, address(FIRST), address(FIRST + 2), 1);
   for (const i of different) {
     const at = FIRST + WORDS_PER_JUMP * i;
@@ -36,7 +42,7 @@ export function forEachLine(
 }
 
 /** Where the line that ends with this jump is in the table, or shall be. */
-function slotOf(words: Int32Array, slots: Uint16Array, jump: number): number {
+function slotOf(words: Int32Array, jump: number): number {
   // Its beginning (two words), its jump, and where that went.
   const at = FIRST + WORDS_PER_JUMP * jump - 2;
   let hash =
