@@ -26,8 +26,12 @@ function internal<F>(parameters: string, call: string): F | null {
   });
 }
 
-/** Parts of WebAssembly that generated code has, and that the V8 of Node 20 has for those who ask. */
-const EXTENSIONS = ["branch-hinting", "relaxed-simd"];
+/**
+ * Parts of WebAssembly that generated code has, and that V8 has for those who ask. From 11.4 on nobody has to ask for relaxed vector
+ * instructions, nor can: V8 ignores all flags behind one that it does not know.
+ */
+const EXTENSIONS =
+  Number.parseFloat(process.versions.v8) < 11.4 ? ["branch-hinting", "relaxed-simd"] : ["branch-hinting"];
 
 /** Compiles all of a module at once, with its branch hints, under further flags of V8. */
 export function compileAtOnce(
