@@ -1,6 +1,7 @@
 // Sections (b) and (d): real programs of a Debian root, and what starting one costs, against qemu-riscv64; whole runs.
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { MOST_LESSONS } from "../dist/host/node/code-store.js";
 import { faultline, geometricMean, interleave, median, row, show, time } from "./measure.mjs";
 
 const QUEENS = `
@@ -45,9 +46,6 @@ const STARTUP = {
   "python3 -S -c pass": ["/usr/bin/python3", "-S", "-c", "pass"],
 };
 
-/** A program is learned from so often (src/host/node/code-store.ts): what runs then is measured as warm. */
-const LESSONS = 6;
-
 /** Where the newest compiler of the root has its parts. */
 function cc1In(root) {
   const folder = "usr/libexec/gcc/riscv64-linux-gnu";
@@ -75,8 +73,8 @@ function table({ root, runs }, programs, data) {
       () => time("qemu-riscv64", ["-L", root, join(root, program), ...translated], { QEMU_LD_PREFIX: root }).ms,
     ];
     const [first, firstQemu] = contenders.map((run) => run());
-    const lessons = Array.from({ length: LESSONS - 1 }, () => contenders[0]());
-    const second = lessons[0];
+    // Warm is what runs when nothing more is learned from it.
+    const [second] = Array.from({ length: MOST_LESSONS - 1 }, () => contenders[0]());
     const [ours, qemu] = interleave(contenders, runs).map(median);
     row(
       name,
@@ -109,7 +107,7 @@ function table({ root, runs }, programs, data) {
 function inData(options, title, programs) {
   if (debianRoot(options, title) === null) return [];
   console.log(
-    `\n${title}: whole run, median ms, ratio after ${LESSONS} runs, and the first run (cold: nothing of it was read or translated before) and the second`,
+    `\n${title}: whole run, median ms, ratio after ${MOST_LESSONS} runs, and the first run (cold: nothing of it was read or translated before) and the second`,
   );
   row("program", "faultline", "qemu", "/ qemu", "cold", "cold qemu", "/ qemu", "2nd / qemu");
   const data = mkdtempSync(join(options.scratch, "data-"));

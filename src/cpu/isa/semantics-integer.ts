@@ -123,7 +123,7 @@ function divideW(op: "i32_div_s" | "i32_div_u" | "i32_rem_s" | "i32_rem_u"): Rul
     e.x2();
     f.set(b);
     const pair = () => f.get(a).op("i32_wrap_i64").get(b).op("i32_wrap_i64");
-    e.writeX(() => {
+    e.writeWord(() => {
       f.get(b)
         .op("i32_wrap_i64", "i32_eqz")
         .if_(
@@ -145,7 +145,6 @@ function divideW(op: "i32_div_s" | "i32_div_u" | "i32_rem_s" | "i32_rem_u"): Rul
               );
           },
         );
-      f.op("i64_extend_i32_s");
     });
   };
 }

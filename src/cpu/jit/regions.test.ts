@@ -73,7 +73,7 @@ function chase(pick: (below: number) => number): number[] {
 }
 
 const ON_64 = ["add", "sub", "and", "or", "xor", "sll"];
-const ON_32 = ["addw", "subw", "sllw", "srlw", "sraw", "mulw"];
+const ON_32 = ["addw", "subw", "sllw", "srlw", "sraw", "mulw", "divw", "remuw"];
 const IMMEDIATE = ["andi", "ori", "xori", "addi", "addiw"];
 const SHIFT = ["slliw", "srliw", "sraiw", "slli", "srli"];
 

@@ -23,7 +23,7 @@ const HEAD_BYTES = 8;
 const TRANSLATE_AHEAD = fileURLToPath(new URL("translate-ahead.js", import.meta.url));
 
 /** Runs that are learned from for each program: what is not translated then never will be. */
-const MOST_LESSONS = 6;
+export const MOST_LESSONS = 6;
 /** A profile that is still there after so long was left by a process that broke down. */
 const STALE_MS = 10 * 60_000;
 
