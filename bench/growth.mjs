@@ -2,8 +2,9 @@
 // is what one wants: the last column is the last value over the least. Of several runs the least counts: what nothing disturbed.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { faultline, interleave, lines, row, show, time } from "./measure.mjs";
+import { faultline, interleave, lines, row, time } from "./measure.mjs";
 import { compile } from "./memory.mjs";
+import { show } from "./statistics.mjs";
 
 const SERIES = {
   processes: { sizes: [1, 10, 100, 1000], unit: "processes that wait" },

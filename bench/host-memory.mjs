@@ -1,7 +1,8 @@
 // Section (e): resident set of the Node process against the physical memory that the guest really used.
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { faultline, interleave, median, row, show, time } from "./measure.mjs";
+import { faultline, interleave, row, time } from "./measure.mjs";
+import { median, show } from "./statistics.mjs";
 
 const hook = new URL("./print-peak-memory.mjs", import.meta.url).href;
 

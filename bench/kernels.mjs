@@ -3,7 +3,8 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { faultline, geometricMean, interleave, median, row, show, time } from "./measure.mjs";
+import { faultline, interleave, row, time } from "./measure.mjs";
+import { geometricMean, median, show } from "./statistics.mjs";
 
 export function kernels({ scratch, runs, quick }) {
   execFileSync("sh", ["guest/bench/build.sh", scratch]);

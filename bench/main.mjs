@@ -11,6 +11,7 @@ import { kernels } from "./kernels.mjs";
 import { isInstalled } from "./measure.mjs";
 import { memory } from "./memory.mjs";
 import { page } from "./page.mjs";
+import { reportProcessor } from "./processor.mjs";
 import { programs, startup } from "./programs.mjs";
 
 /** What each section measures, and what must be installed for it. */
@@ -57,7 +58,7 @@ const machine = {
   cpus: cpus().length,
   bytes: totalmem(),
 };
-const results = { machine, runs: options.runs, quick: options.quick, sections: {} };
+const results = { machine, runs: options.runs, quick: options.quick, sections: {}, processor: {} };
 console.log(
   `Node ${machine.node}, Linux ${machine.kernel}, ${machine.cpus} x ${machine.cpu}; ${options.runs} runs, medians`,
 );
@@ -69,7 +70,10 @@ try {
     const { run, needs } = SECTIONS[name];
     const missing = needs.filter((command) => !isInstalled(command));
     if (missing.length > 0) console.log(`\n${name}: SKIPPED: not installed: ${missing.join(" ")}`);
-    else results.sections[name] = await run({ ...options, scratch });
+    else {
+      results.sections[name] = await run({ ...options, scratch });
+      results.processor[name] = reportProcessor();
+    }
     if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(results, null, 1)}\n`);
   }
 } finally {

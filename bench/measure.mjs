@@ -2,10 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-
-export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
-export const geometricMean = (values) => Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
-export const show = (value, digits = 2) => (Number.isFinite(value) ? value.toFixed(digits) : "-");
+import { probe } from "./processor.mjs";
 
 export const row = (...cells) =>
   console.log(cells.map((c, i) => (i === 0 ? String(c).padEnd(24) : String(c).padStart(12))).join(""));
@@ -20,6 +17,7 @@ function settle() {
 /** Milliseconds of a whole process, and what it printed; throws when it fails. */
 export function time(command, args, environment = {}) {
   settle();
+  probe();
   const start = performance.now();
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     encoding: "utf8",

@@ -4,7 +4,8 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { CHROMIUM, CHROMIUM_FLAGS, hasChromium } from "../tools/chromium.mjs";
-import { faultline, median, row, show, time } from "./measure.mjs";
+import { faultline, row, time } from "./measure.mjs";
+import { median, show } from "./statistics.mjs";
 
 /** Makes Node say at its end what processor time it took. */
 const HOOK = `data:text/javascript,${encodeURIComponent(

@@ -2,7 +2,8 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MOST_LESSONS } from "../dist/host/node/code-store.js";
-import { faultline, geometricMean, interleave, median, row, show, time } from "./measure.mjs";
+import { faultline, interleave, row, time } from "./measure.mjs";
+import { geometricMean, median, show } from "./statistics.mjs";
 
 const QUEENS = `
 def place(n, row=0, columns=0, up=0, down=0):

@@ -62,55 +62,71 @@ export function beginSlice(k: Kernel, t: Task): void {
   }
 }
 
+/** What comes after a turn of the loop. */
+const GO_ON = 0;
+const PAUSE = 1;
+const END = 2;
+
 /**
  * Goes on with the slice until it is over, about `budget` of it is used up, or k.pausing is set. Returns what was used. A slice
  * that is not over has its task in slice.task.
  */
 export function runSlice(k: Kernel, budget: number): number {
-  const { hart, scheduler, slice } = k;
+  const { slice } = k;
   const t = slice.task as Task;
   const atStart = slice.left;
   const floor = atStart - budget;
-  while (t.state === "running") {
-    if (k.pausing || k.turns >= k.turnLimit) return atStart - slice.left;
-    if (slice.isAtCall) {
-      slice.isAtCall = false;
-      k.turns++;
-      serveSyscall(k, t);
-      continue;
-    }
-    if (t.signalPending) {
-      k.turns++;
-      deliverSignals(k, t);
-      continue;
-    }
-    if ((slice.left <= 0 && !slice.isMidRun) || scheduler.yielding) break;
-    if (slice.left <= floor) return atStart - slice.left;
-    hart.setSpace(t.space);
-    hart.switchTo(t.registers);
-    t.inSyscall = false;
-    const before = hart.instructions;
-    const fuel = Math.min(slice.left, slice.left - floor);
-    const reason = k.hooks === null ? hart.run(fuel) : k.hooks.run(t, fuel);
-    const used = hart.instructions - before;
-    slice.left -= used;
-    if (reason === EXIT_LIMIT) {
-      if (used > 0) slice.isMidRun = true;
-      continue;
-    }
-    slice.isMidRun = false;
-    if (reason === EXIT_FUEL) continue;
-    k.turns++;
-    slice.left -= KERNEL_ENTRY_COST;
-    slice.entries++;
-    if (reason === EXIT_ECALL) {
-      slice.isAtCall = true;
-      if (k.hooks !== null) k.hooks.syscallBegins(t);
-    } else handleTrap(k, t, reason);
-  }
-  scheduler.yielding = false;
+  let next = GO_ON;
+  while (next === GO_ON) next = takeTurn(k, t, floor);
+  if (next === PAUSE) return atStart - slice.left;
+  k.scheduler.yielding = false;
   finishSlice(k, t);
   return Math.max(1, atStart - slice.left);
+}
+
+/**
+ * One turn of the loop: something for the kernel to do, or the hart up to its next exit. A function of its own, so that the engine
+ * does not throw away the optimised loop when a slice first ends.
+ */
+function takeTurn(k: Kernel, t: Task, floor: number): number {
+  const { hart, scheduler, slice } = k;
+  if (t.state !== "running") return END;
+  if (k.pausing || k.turns >= k.turnLimit) return PAUSE;
+  if (slice.isAtCall) {
+    slice.isAtCall = false;
+    k.turns++;
+    serveSyscall(k, t);
+    return GO_ON;
+  }
+  if (t.signalPending) {
+    k.turns++;
+    deliverSignals(k, t);
+    return GO_ON;
+  }
+  if ((slice.left <= 0 && !slice.isMidRun) || scheduler.yielding) return END;
+  if (slice.left <= floor) return PAUSE;
+  hart.setSpace(t.space);
+  hart.switchTo(t.registers);
+  t.inSyscall = false;
+  const before = hart.instructions;
+  const fuel = Math.min(slice.left, slice.left - floor);
+  const reason = k.hooks === null ? hart.run(fuel) : k.hooks.run(t, fuel);
+  const used = hart.instructions - before;
+  slice.left -= used;
+  if (reason === EXIT_LIMIT) {
+    if (used > 0) slice.isMidRun = true;
+    return GO_ON;
+  }
+  slice.isMidRun = false;
+  if (reason === EXIT_FUEL) return GO_ON;
+  k.turns++;
+  slice.left -= KERNEL_ENTRY_COST;
+  slice.entries++;
+  if (reason === EXIT_ECALL) {
+    slice.isAtCall = true;
+    if (k.hooks !== null) k.hooks.syscallBegins(t);
+  } else handleTrap(k, t, reason);
+  return GO_ON;
 }
 
 /** do_trap_*: faults and exceptions that are not system calls. */
