@@ -5,6 +5,8 @@ const WORDS = THREAD_STATE_BYTES / 4;
 const PC_WORD = (PC - X) / 4;
 const F_WORD = (F - X) / 4;
 const FCSR_WORD = (FCSR - X) / 4;
+/** x10, the first argument of a call. */
+const A0 = 10;
 
 export class CpuContext {
   /** Registers kept while the thread is off the hart. */
@@ -15,6 +17,11 @@ export class CpuContext {
   /** xi as a signed double: exact below 2^53. */
   getX(i: number): number {
     return this.words[2 * i + 1] * 2 ** 32 + (this.words[2 * i] >>> 0);
+  }
+  /** The arguments of a system call, a0 to a5, each as getX(); in one go, as numbers returned one by one would be allocated. */
+  getArguments(into: Float64Array): void {
+    const { words } = this;
+    for (let i = 0; i < 6; i++) into[i] = words[2 * (A0 + i) + 1] * 2 ** 32 + (words[2 * (A0 + i)] >>> 0);
   }
   getXLow(i: number): number {
     return this.words[2 * i];

@@ -53,7 +53,7 @@ export function serveSyscall(k: Kernel, t: Task): void {
   t.syscallNumber = requestedSyscall(t);
   t.syscallA0Low = registers.getXLow(10);
   t.syscallA0High = registers.getXHigh(10);
-  for (let i = 0; i < 6; i++) syscallArgs[i] = registers.getX(10 + i);
+  registers.getArguments(syscallArgs);
   registers.pc += INSTRUCTION_BYTES;
   t.inSyscall = true;
   t.syscallCount++;
@@ -76,7 +76,7 @@ function reloadSyscall(t: Task): void {
   const { registers, syscallArgs } = t;
   (t.tracing as Tracing).phase = "none";
   t.syscallNumber = requestedSyscall(t);
-  for (let i = 0; i < 6; i++) syscallArgs[i] = registers.getX(10 + i);
+  registers.getArguments(syscallArgs);
 }
 
 function runHandler(k: Kernel, t: Task): void {
