@@ -50,12 +50,17 @@ function addRegisters(block: Block | null, { used, written }: Scope): void {
   used.f |= written.f;
 }
 
-/** By node: the head of the outermost loop around it that calls no other region, or -1. */
+/**
+ * By node: the head of the outermost loop around it that calls no other region, or -1. Of loops with one head all or none: a jump back
+ * to it from outside of the scope would find nothing in the locals.
+ */
 function outermostHeads(loops: readonly Loop[], calls: readonly boolean[]): number[] {
   const heads = new Array<number>(calls.length).fill(-1);
+  const left = new Set<number>();
   for (const { head, body } of loops) {
-    if (heads[head] >= 0 || [...body].some((node) => calls[node])) continue;
-    for (const node of body) heads[node] = head;
+    if (heads[head] >= 0 || left.has(head)) continue;
+    if ([...body].some((node) => calls[node])) left.add(head);
+    else for (const node of body) heads[node] = head;
   }
   return heads;
 }
