@@ -20,7 +20,7 @@ import {
   SLOT_BYTES,
 } from "../layout.ts";
 import { findCode, LEAST_INSTRUCTIONS } from "./blocks.ts";
-import { type CodeStore, KeptRegions } from "./kept-regions.ts";
+import { type CodeStore, type Interest, KeptRegions } from "./kept-regions.ts";
 import { Profile } from "./profile.ts";
 import { forEachLine } from "./recording.ts";
 import { translate } from "./region-module.ts";
@@ -95,6 +95,7 @@ export class CodeCache {
   private survey: Survey | null = null;
   /** What the store knows the program by, as the first surveys saw it. */
   private program: number | null = null;
+  private interest: Interest = "full";
   private nextSurvey = SURVEY_BEGIN;
   private surveyedAt = { instructions: 0, kept: 0 };
   /** Times a root was translated. */
@@ -198,16 +199,28 @@ export class CodeCache {
     this.surveyedAt = { instructions: instructionsRun, kept: this.keptInstructions };
     const run = instructionsRun - before.instructions;
     if (run - (this.surveyedAt.kept - before.kept) < run * LITTLE) return false;
-    if (this.program === null && this.survey.instructions >= FIRST_SURVEYS) {
-      const store = this.o.store!;
-      this.program = this.survey.program((hash) => store.programsWith(hash));
-      if (this.program !== null && !store.isLearning(this.program)) {
-        this.survey = null;
-        return false;
-      }
+    if (this.program === null) {
+      this.program = this.knownProgram(instructionsRun);
+      if (this.program !== null) this.interest = this.o.store!.interestIn(this.program);
     }
+    if (this.interest === "none") this.survey = null;
+    if (this.interest === "none" || (this.interest === "little" && !this.isWorthLearning(instructionsRun)))
+      return false;
     this.record("survey");
     return true;
+  }
+
+  /** What the store knows the program by: it has most of what ran so far, or what was surveyed says so. */
+  private knownProgram(instructionsRun: number): number | null {
+    const main = this.kept!.mainProgram();
+    if (main !== null && main.instructions > instructionsRun / 2) return main.name;
+    if (this.survey!.instructions < FIRST_SURVEYS) return null;
+    return this.survey!.program((hash) => this.o.store!.programsWith(hash));
+  }
+
+  private isWorthLearning(instructionsRun: number): boolean {
+    const interpreted = instructionsRun - this.keptInstructions;
+    return interpreted >= WORTH_LEARNING && interpreted >= instructionsRun * LITTLE;
   }
 
   private record(recording: HotAddress | "survey"): void {
@@ -379,9 +392,12 @@ export class CodeCache {
   finish(instructionsRun: number): void {
     const { store, imports } = this.o;
     if (this.survey === null || this.program === null) return;
-    const interpreted = instructionsRun - this.keptInstructions;
-    if (interpreted < WORTH_LEARNING || interpreted < instructionsRun * LITTLE) return;
+    if (!this.isWorthLearning(instructionsRun)) {
+      store!.learnNothing(this.program);
+      return;
+    }
     const { pages, layouts, instructions } = this.survey;
+    if (instructions === 0) return;
     const scale = instructionsRun / instructions;
     store!.learn({ pages, layouts, scale, imports: Object.keys(imports) }, this.program);
   }

@@ -3,52 +3,43 @@
 // instructions are counted, as by the interpreter.
 import { expect, it } from "vitest";
 import { encode } from "../../../test/fuzz/riscv-assembler.ts";
+import {
+  A0,
+  A1,
+  addi,
+  assemble,
+  jump,
+  ld,
+  machineWith,
+  type Pages,
+  plain,
+  put,
+  RA,
+  ret,
+  S0,
+  S1,
+  SP,
+  sd,
+  storeOf,
+  T0,
+  T1,
+} from "../../../test/support/kept-pages.ts";
 import { PTE_A, PTE_R, PTE_W, PTE_X } from "../../arch/sv39.ts";
-import { plainCompile } from "../compile-module.ts";
 import { EXIT_FUEL } from "../exits.ts";
-import { makeLayout } from "../layout.ts";
-import { BareMachine } from "../test-support/bare-machine.ts";
-import { findCode } from "./blocks.ts";
-import type { CodeStore, KeptProgram } from "./kept-regions.ts";
-import { pageHash } from "./page-hash.ts";
-import { translateTogether } from "./region-module.ts";
+import type { BareMachine } from "../test-support/bare-machine.ts";
+import type { CodeStore } from "./kept-regions.ts";
 
-const RAM = 2 << 20;
-/** Each page has the code of one region; the stack and a table of functions are data. */
-const [MAIN, F, G, H, DATA, STACK] = [0x10000, 0x11000, 0x12000, 0x13000, 0x20000, 0x200000];
-const [RA, SP, T0, T1, S0, S1, A0, A1] = [1, 2, 5, 6, 8, 9, 10, 11];
+/** Each page has the code of one region; a table of functions is data. */
+const [MAIN, F, G, H, DATA] = [0x10000, 0x11000, 0x12000, 0x13000, 0x20000];
 const ROUNDS = 600;
 const DEPTH = 150;
-const STACK_PAGES = 160;
 
-const addi = (rd: number, rs1: number, imm: number) => encode("addi", { rd, rs1, imm });
-const ld = (rd: number, rs1: number, imm: number) => encode("ld", { rd, rs1, imm });
-const sd = (rs2: number, rs1: number, imm: number) => encode("sd", { rs2, rs1, imm });
-const ret = encode("jalr", { rd: 0, rs1: RA, imm: 0 });
 const callTable = (at: number) => [ld(T0, S1, at), encode("jalr", { rd: RA, rs1: T0, imm: 0 })];
-
-/** Code of a page from its beginning; `at` is the offset where the instruction will be. */
-type Part = (at: number) => number[];
-function assemble(parts: readonly Part[]): number[] {
-  const words: number[] = [];
-  for (const part of parts) words.push(...part(words.length * 4));
-  return words;
-}
-const plain =
-  (...words: number[]): Part =>
-  () =>
-    words;
-const jump =
-  (page: number, to: number, rd = 0): Part =>
-  (at) => [encode("jal", { rd, imm: to - (page + at) })];
 const prologue = plain(addi(SP, SP, -16), sd(RA, SP, 0));
 const epilogue = plain(ld(RA, SP, 0), addi(SP, SP, 16), ret);
 
-/** Code of each page, in which constants depend on `step`. */
-type Pages = ReadonlyMap<number, (step: number) => number[]>;
-
 /** main: ROUNDS times a deep recursion of f and g, and h by the table; f jumps to h when it is deep enough. */
-const CODE: Pages = new Map<number, (step: number) => number[]>([
+const CODE = new Map<number, (step: number) => number[]>([
   [
     MAIN,
     () =>
@@ -81,70 +72,20 @@ const CODE: Pages = new Map<number, (step: number) => number[]>([
 const ONE_HEAD: Pages = new Map([
   [
     MAIN,
-    () =>
-      assemble([
-        jump(MAIN, MAIN + 8),
-        jump(MAIN, H, RA),
-        plain(addi(A1, A1, 1), addi(S0, S0, -1), encode("andi", { rd: T1, rs1: S0, imm: 3 })),
-        (at) => [encode("bne", { rs1: T1, rs2: 0, imm: 8 - at })],
-        (at) => [encode("bne", { rs1: S0, rs2: 0, imm: 4 - at })],
-        plain(0x73),
-      ]),
+    assemble([
+      jump(MAIN, MAIN + 8),
+      jump(MAIN, H, RA),
+      plain(addi(A1, A1, 1), addi(S0, S0, -1), encode("andi", { rd: T1, rs1: S0, imm: 3 })),
+      (at) => [encode("bne", { rs1: T1, rs2: 0, imm: 8 - at })],
+      (at) => [encode("bne", { rs1: S0, rs2: 0, imm: 4 - at })],
+      plain(0x73),
+    ]),
   ],
-  [H, CODE.get(H)!],
+  [H, CODE.get(H)!(3)],
 ]);
 
-function kept(code: Pages): CodeStore {
-  const pages = [...code].map(([va, words]) => {
-    const bytes = new Uint8Array(4096);
-    bytes.set(new Uint8Array(new Uint32Array(words(3)).buffer));
-    return { va, bytes, hash: pageHash(new Int32Array(bytes.slice().buffer), 0), length: words(3).length * 4 };
-  });
-  const graphs = pages.map(({ va, bytes, length }, own) =>
-    findCode(
-      {
-        frame: (page) => (page === 0 ? own : -1),
-        isHot: (_, offset) => offset < length,
-        belongsElsewhere: () => false,
-        halfword: (_, offset) => bytes[offset] | (bytes[offset + 1] << 8),
-        distances: () => [],
-      },
-      va & 0xfff,
-    ),
-  );
-  const sources = pages.map(({ va }, own) => ({
-    graph: graphs[own],
-    root: 0,
-    goalAt: (offset: number) => {
-      const region = pages.findIndex((page) => page.va === va + offset && page.va !== va);
-      return region < 0 ? null : { region, offset: 0 };
-    },
-  }));
-  const layout = makeLayout(RAM);
-  const { bytes, regions } = translateTogether(sources, {
-    memoryPages: layout.memoryPages,
-    isExported: () => false,
-    compileModule: plainCompile,
-  });
-  const module = new WebAssembly.Module(bytes);
-  const program: KeptProgram = {
-    module: () => module,
-    regions: pages.map(({ hash, bytes, length }, i) => ({
-      rootOffset: 0,
-      entryOffsets: regions[i].entries,
-      siteCount: regions[i].siteCount,
-      instructionCount: graphs[i].instructionCount,
-      pages: [{ page: 0, hash, spans: [0, length], bytes: bytes.slice(0, length) }],
-    })),
-  };
-  const hashes = new Set(pages.map(({ hash }) => hash));
-  return {
-    programsWith: (hash) => (hashes.has(hash) ? [1] : []),
-    program: () => program,
-    isLearning: () => false,
-    learn: () => {},
-  };
-}
+/** CODE as it is before anything changes. */
+const USUAL: Pages = new Map([...CODE].map(([va, words]) => [va, words(3)]));
 
 interface Ended {
   readonly sum: number;
@@ -158,24 +99,17 @@ function run(
   slice: number,
   between: (machine: BareMachine) => void,
   [rounds, depth] = [ROUNDS, DEPTH],
-  code = CODE,
+  code = USUAL,
 ): Ended {
-  const machine = new BareMachine(RAM, store === null ? { translate: false } : { codeStore: () => store });
-  for (const [va, words] of code) put(machine, machine.map(va, PTE_R | PTE_X | PTE_A), words(3));
+  const machine = machineWith(code, store);
   const data = machine.map(DATA, PTE_R | PTE_W);
   put(machine, data, [H, 0, depth, 0]);
-  for (let page = 0; page < STACK_PAGES; page++) machine.map(STACK - (page + 1) * 4096, PTE_R | PTE_W);
   const { hart, context } = machine;
   context.pc = MAIN;
-  context.setX(SP, STACK);
   context.setX(S0, rounds);
   context.setX(S1, DATA);
   while (hart.run(slice) === EXIT_FUEL) between(machine);
   return { sum: context.getXLow(A1), instructions: hart.instructions, kept: hart.codeCache?.keptInstructions ?? 0 };
-}
-
-function put(machine: BareMachine, pfn: number, words: readonly number[]): void {
-  new Uint32Array(machine.bytes.buffer, machine.bytes.byteOffset + pfn * 4096).set(words);
 }
 
 /** Runs with kept regions and by the interpreter; answers what ran in kept regions. */
@@ -183,9 +117,9 @@ function compare(
   slice: number,
   between: () => (machine: BareMachine) => void,
   size: [number, number] = [ROUNDS, DEPTH],
-  code = CODE,
+  code = USUAL,
 ): number {
-  const { kept: inRegions, ...ended } = run(kept(code), slice, between(), size, code);
+  const { kept: inRegions, ...ended } = run(storeOf(code), slice, between(), size, code);
   const { sum, instructions } = run(null, slice, between(), size, code);
   expect(ended).toEqual({ sum, instructions });
   return inRegions / instructions;

@@ -10,7 +10,7 @@ import { MOST_REGION_ENTRIES, makeLayout } from "../layout.ts";
 import { BareMachine } from "../test-support/bare-machine.ts";
 import { type TranslatedProgram, translateAhead } from "./ahead.ts";
 import { findCode } from "./blocks.ts";
-import type { CodeStore, KeptProgram } from "./kept-regions.ts";
+import type { CodeStore, Interest, KeptProgram } from "./kept-regions.ts";
 import { pageHash } from "./page-hash.ts";
 import { translateTogether } from "./region-module.ts";
 import type { CodeProfile } from "./survey.ts";
@@ -24,6 +24,9 @@ function program(number: number): Uint8Array {
 /** A store of one program in memory; `finds` says whether it has regions for a page. */
 class MemoryStore implements CodeStore {
   kept: TranslatedProgram | null = null;
+  interest: Interest = "full";
+  lessons: CodeProfile[] = [];
+  idleRuns = 0;
   private readonly memoryPages: number;
   private readonly finds: (hash: number) => boolean;
 
@@ -31,8 +34,8 @@ class MemoryStore implements CodeStore {
     this.memoryPages = memoryPages;
     this.finds = finds ?? ((hash) => this.kept!.regions.some(({ pages }) => pages.some((page) => page.hash === hash)));
   }
-  isLearning(): boolean {
-    return true;
+  interestIn(): Interest {
+    return this.interest;
   }
   programsWith(hash: number): readonly number[] {
     return this.kept !== null && this.finds(hash) ? [1] : [];
@@ -41,7 +44,11 @@ class MemoryStore implements CodeStore {
     const { regions, bytes } = this.kept!;
     return { regions, module: () => new WebAssembly.Module(bytes) };
   }
+  learnNothing(): void {
+    this.idleRuns++;
+  }
   learn(profile: CodeProfile): void {
+    this.lessons.push(profile);
     this.kept = translateAhead(profile, this.memoryPages, plainCompile);
   }
 }
@@ -219,5 +226,34 @@ describe("regions of an earlier run", () => {
     });
     expect(output).toBe(first.output);
     expect(instructions).toBe(first.instructions);
+  });
+
+  it("are not made when the store has learned enough", () => {
+    const store = new MemoryStore(makeLayout(16 << 20).memoryPages);
+    store.interest = "none";
+    expect(run(program(7), store).kept).toBe(0);
+    expect([store.lessons.length, store.idleRuns]).toEqual([0, 0]);
+  });
+
+  it("are made of less when the store expected nothing new and the run was different", () => {
+    const { store: interested } = learned(program(7));
+    const store = new MemoryStore(makeLayout(16 << 20).memoryPages);
+    store.interest = "little";
+    run(program(7), store);
+    expect(store.lessons.length).toBe(1);
+    expect(store.lessons[0].scale).toBeGreaterThan(interested.lessons[0].scale);
+  });
+
+  it("are not made of a run that interpreted little, and the store hears of it", () => {
+    const store = new MemoryStore(makeLayout(16 << 20).memoryPages);
+    const machine = new BareMachine(16 << 20, { codeStore: () => store });
+    machine.load(program(7));
+    machine.slice = 1_000_000;
+    machine.betweenSlices = () => {
+      if (machine.hart.instructions > 9_000_000) throw new Error("enough");
+    };
+    expect(() => machine.run()).toThrow("enough");
+    machine.hart.finish();
+    expect([store.lessons.length, store.idleRuns]).toEqual([0, 1]);
   });
 });

@@ -32,6 +32,9 @@ export interface KeptProgram {
   module(): CompiledModule | null;
 }
 
+/** "little": runs of it had nothing to teach, so that one is surveyed only when it turns out to be different. */
+export type Interest = "full" | "little" | "none";
+
 /** Keeps translations from run to run, for harts of one shape. */
 export interface CodeStore {
   /** Names of the programs that have code in a page of this hash. */
@@ -39,9 +42,11 @@ export interface CodeStore {
   /** What is kept for the program; null if that is gone. */
   program(name: number): KeptProgram | null;
   /** Whether it wants to learn from a run of the program (Survey.program). */
-  isLearning(program: number): boolean;
+  interestIn(program: number): Interest;
   /** Such a run has ended, and was interpreted for a good part: what there is to translate for the next one. */
   learn(profile: CodeProfile, program: number): void;
+  /** Such a run has ended, and all but a small part ran in kept regions. */
+  learnNothing(program: number): void;
 }
 
 /** Samples in its pages until a program is loaded. */
@@ -71,6 +76,9 @@ export class KeptRegions {
   private readonly pages = new Map<number, { readonly region: InstalledRegion; readonly kept: KeptPage }[]>();
   private readonly keptOf = new Map<InstalledRegion, KeptRegion>();
   private readonly workSeen = new Map<InstalledRegion, number>();
+  private readonly programOf = new Map<InstalledRegion, number>();
+  /** Instructions run in the regions of each program. */
+  private readonly instructionsOf = new Map<number, number>();
   private instructionsRun = 0;
 
   constructor(options: KeptRegionsOptions) {
@@ -121,6 +129,7 @@ export class KeptRegions {
     this.o.regions.installKept(module, origins).forEach((region, i) => {
       this.keptOf.set(region, program.regions[i]);
       this.workSeen.set(region, 0);
+      this.programOf.set(region, name);
       for (const kept of program.regions[i].pages) {
         const list = this.pages.get(kept.hash) ?? [];
         list.push({ region, kept });
@@ -169,9 +178,22 @@ export class KeptRegions {
     for (const [region, seen] of this.workSeen) {
       const work = this.o.regions.workOf(region);
       // Less than before: it lost entries.
-      this.instructionsRun += Math.max(0, (work - seen) | 0);
+      const instructions = Math.max(0, (work - seen) | 0);
       this.workSeen.set(region, work);
+      if (instructions === 0) continue;
+      const program = this.programOf.get(region)!;
+      this.instructionsRun += instructions;
+      this.instructionsOf.set(program, (this.instructionsOf.get(program) ?? 0) + instructions);
     }
     return this.instructionsRun;
+  }
+
+  /** The program in whose regions most was run by the last harvest. */
+  mainProgram(): { name: number; instructions: number } | null {
+    let main: { name: number; instructions: number } | null = null;
+    for (const [name, instructions] of this.instructionsOf) {
+      if (main === null || instructions > main.instructions) main = { name, instructions };
+    }
+    return main;
   }
 }

@@ -109,7 +109,7 @@ describe("the store of translations", () => {
     const profile = { pages: [], layouts: [], scale: 1, imports: [] };
     writeFileSync(join(folder, "profile"), "another's");
     const store = new FolderCodeStore(folder, 100);
-    expect(store.isLearning(HASH)).toBe(true);
+    expect(store.interestIn(HASH)).toBe("full");
     store.learn(profile, HASH);
     expect(readFileSync(join(folder, "profile"), "latin1")).toBe("another's");
     writeFileSync(join(folder, "plain"), "");
@@ -118,9 +118,22 @@ describe("the store of translations", () => {
 
   it("has enough of a program after six lessons", () => {
     writeFileSync(join(folder, "00001234.lessons"), ".....");
-    expect(new FolderCodeStore(folder, 100).isLearning(HASH)).toBe(true);
+    expect(new FolderCodeStore(folder, 100).interestIn(HASH)).toBe("full");
     writeFileSync(join(folder, "00001234.lessons"), "......");
-    expect(new FolderCodeStore(folder, 100).isLearning(HASH)).toBe(false);
+    expect(new FolderCodeStore(folder, 100).interestIn(HASH)).toBe("none");
+  });
+
+  it("expects little of a program that had nothing to teach twice, and notes no more of that", () => {
+    const store = new FolderCodeStore(folder, 100);
+    store.learnNothing(HASH);
+    expect(store.interestIn(HASH)).toBe("full");
+    store.learnNothing(HASH);
+    expect(store.interestIn(HASH)).toBe("little");
+    store.learnNothing(HASH);
+    expect(readFileSync(join(folder, "00001234.idle"), "latin1")).toBe("..");
+    writeFileSync(join(folder, "00001234.lessons"), "......");
+    expect(store.interestIn(HASH)).toBe("none");
+    expect(() => new FolderCodeStore(join(folder, "nothing here"), 100).learnNothing(HASH)).not.toThrow();
   });
 
   it("loses its oldest files first, and nothing that is not its own", () => {

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { serialize } from "node:v8";
 import type { TranslatedProgram } from "../../cpu/jit/ahead.ts";
-import type { CodeStore, KeptPage, KeptProgram, KeptRegion } from "../../cpu/jit/kept-regions.ts";
+import type { CodeStore, Interest, KeptPage, KeptProgram, KeptRegion } from "../../cpu/jit/kept-regions.ts";
 import type { CodeProfile } from "../../cpu/jit/survey.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { moduleOf } from "./v8-code.ts";
@@ -24,6 +24,8 @@ const TRANSLATE_AHEAD = fileURLToPath(new URL("translate-ahead.js", import.meta.
 
 /** Runs that are learned from for each program: what is not translated then never will be. */
 export const MOST_LESSONS = 6;
+/** Runs that had nothing to teach after which others of the program are expected to be like them. */
+const MOST_IDLE_RUNS = 2;
 /** A profile that is still there after so long was left by a process that broke down. */
 const STALE_MS = 10 * 60_000;
 
@@ -82,8 +84,9 @@ export class FolderCodeStore implements CodeStore {
     this.programs = isOwn(folder) ? programsByPage(readPages(folder)) : new Map();
   }
 
-  isLearning(program: number): boolean {
-    return !isLearned(this.folder, program);
+  interestIn(program: number): Interest {
+    if (isLearned(this.folder, program)) return "none";
+    return sizeOf(fileOf(this.folder, program, "idle")) >= MOST_IDLE_RUNS ? "little" : "full";
   }
 
   programsWith(hash: number): readonly number[] {
@@ -98,6 +101,15 @@ export class FolderCodeStore implements CodeStore {
   learn(profile: CodeProfile, program: number): void {
     try {
       this.translateAhead(profile, program);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    }
+  }
+
+  learnNothing(program: number): void {
+    try {
+      const isExpected = this.interestIn(program) !== "full";
+      if (!isExpected && isOwn(this.folder)) appendFileSync(fileOf(this.folder, program, "idle"), ".");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     }
@@ -119,8 +131,8 @@ export class FolderCodeStore implements CodeStore {
 /** What the process is given to translate. */
 const PROFILE = "profile";
 
-/** Of a program: what is kept, the runs it was learned from, what they were seen to run. */
-export function fileOf(folder: string, program: number, kind: "program" | "lessons" | "seen"): string {
+/** Of a program: what is kept, the runs it was learned from and those that had nothing to teach (a byte for each), what was seen to run. */
+export function fileOf(folder: string, program: number, kind: "program" | "lessons" | "idle" | "seen"): string {
   return join(folder, `${program.toString(16).padStart(8, "0")}.${kind}`);
 }
 
@@ -233,7 +245,7 @@ export function removeOldest(folder: string, mostBytes: number): void {
   const files = namesIn(folder)
     .filter((name) => SHAPE.test(name))
     .flatMap((shape) => namesIn(join(folder, shape)).map((name) => join(shape, name)))
-    .filter((name) => /\.(program|part|lessons|seen)$/.test(name))
+    .filter((name) => /\.(program|part|lessons|idle|seen)$/.test(name))
     .map((name) => join(folder, name))
     .map((path) => ({ path, stat: statSync(path, { throwIfNoEntry: false }) }))
     .sort((a, b) => (b.stat?.mtimeMs ?? 0) - (a.stat?.mtimeMs ?? 0));
