@@ -58,12 +58,12 @@ export function memory({ scratch, runs, quick }) {
   compile(scratch, folder, "paths-dynamic", "guest/bench/nothing.c", []);
   const options = quick ? ["-q", "-m", "1"] : [];
   console.log(
-    "\nMemory paths: ns per operation and ratios; median and least of the later half of the passes of all runs; first: the first pass",
+    "\nMemory paths: ns per operation and ratios; median of the later half of the passes of all runs; least: ratio to the host of the least of these; first: the first pass",
   );
   console.log(
     "The host's kernel runs in a virtual machine where this one does: its faults then cost more than on bare metal.",
   );
-  row("path", "faultline", "qemu", "host", "/ qemu", "/ host", "target", "least / host", "first", "first host");
+  row("path", "faultline", "qemu", "host", "/ qemu", "/ host", "target", "least", "first", "first host");
   const [ours, qemu, host] = interleave(
     [
       () => lines(time(...faultline(folder, "--memory", "2G", "/paths", ...options)).stdout),

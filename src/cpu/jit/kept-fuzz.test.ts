@@ -36,7 +36,7 @@ const TURNS = 22;
 const LIMIT = 21;
 const ECALL = 0x73;
 
-/** Instructions that follow each other; null: a jump to a label, whose distance is not known yet. */
+/** Instructions that follow each other, made when it is known how far labels are from the first of them, in bytes. */
 type Piece = (distance: (label: number) => number) => number[];
 
 class FunctionWriter {
