@@ -1,7 +1,8 @@
 // What the processor gives at the moment, seen by two small loops that run before every measurement. Where two hardware threads
 // share a core and the other one belongs to somebody else, code that fills the core's issue slots takes up to twice its time while
 // code that waits for memory hardly changes: ratios between the two move, and only this tells why.
-
+import { ModuleBuilder, VOID } from "../dist/cpu/wasm/builder.js";
+import { I32 } from "../dist/cpu/wasm/opcodes.js";
 import { median, show } from "./statistics.mjs";
 
 const ROUNDS = 100_000;
@@ -18,28 +19,34 @@ const TIMES = 4;
 
 /** (k, rounds) -> i32: in each round some operations on so many locals, which do not wait for one another; as machine code, not as the engine guesses. */
 const independent = (() => {
-  const [I32, GET, SET, ADD, XOR] = [0x7f, 0x20, 0x21, 0x6a, 0x73];
-  const section = (id, ...bytes) => [id, ...leb(bytes.length), ...bytes];
-  const leb = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...leb(n >> 7)]);
-  const locals = Array.from({ length: CHAINS }, (_, i) => 2 + i);
-  const step = (operation) => locals.flatMap((local) => [GET, local, GET, 0, operation, SET, local]);
-  const round = Array.from({ length: TIMES / 2 }, () => [...step(ADD), ...step(XOR)]).flat();
-  const next = [GET, 1, 0x41, 1, 0x6b, 0x22, 1, 0x0d, 0];
-  const sum = [GET, 1, ...locals.flatMap((local) => [GET, local, ADD])];
-  const body = [1, CHAINS, I32, 0x03, 0x40, ...round, ...next, 0x0b, ...sum, 0x0b];
-  const type = section(1, 1, 0x60, 2, I32, I32, 1, I32);
-  const code = section(10, 1, ...leb(body.length), ...body);
-  const exported = section(7, 1, 1, 0x66, 0, 0);
-  const bytes = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...type, ...section(3, 1, 0), ...exported, ...code]);
-  return new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports.f;
+  const m = new ModuleBuilder();
+  const f = m.function([I32, I32], [I32]);
+  const chains = Array.from({ length: CHAINS }, () => f.local(I32));
+  f.loop(VOID, (again) => {
+    for (let i = 0; i < TIMES; i++) {
+      for (const chain of chains) {
+        f.get(chain)
+          .get(0)
+          .op(i % 2 === 0 ? "i32_add" : "i32_xor")
+          .set(chain);
+      }
+    }
+    f.get(1).i32(1).op("i32_sub").tee(1).brIf(again);
+  });
+  f.get(1);
+  for (const chain of chains) f.get(chain).op("i32_add");
+  m.export("independent", f);
+  return new WebAssembly.Instance(new WebAssembly.Module(m.encode())).exports.independent;
 })();
 
-/** Nanoseconds per round of `independent`, now. */
-function issueTime() {
+/** Nanoseconds that each of so many parts of the work takes. */
+function nanosecondsOf(parts, work) {
   const start = performance.now();
-  independent(12345, ROUNDS);
-  return ((performance.now() - start) * 1e6) / ROUNDS;
+  work();
+  return ((performance.now() - start) * 1e6) / parts;
 }
+
+const issueTime = () => nanosecondsOf(ROUNDS, () => independent(12345, ROUNDS));
 
 /** Looks at the processor, for a millisecond. */
 export function probe() {
@@ -52,11 +59,10 @@ export function probe() {
 /** Nanoseconds to fill a page of 16 MiB that were filled before, and again: some processors keep in their cache only what came back often. */
 function fillTimes() {
   const memory = new Uint8Array(PAGES * PAGE);
-  const passes = Array.from({ length: 24 }, () => {
-    const start = performance.now();
+  const fill = () => {
     for (let page = 0; page < PAGES; page++) memory.fill(0, page * PAGE, (page + 1) * PAGE);
-    return ((performance.now() - start) * 1e6) / PAGES;
-  });
+  };
+  const passes = Array.from({ length: 24 }, () => nanosecondsOf(PAGES, fill));
   return { secondNs: passes[1], laterNs: median(passes.slice(12)) };
 }
 

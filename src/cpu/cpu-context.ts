@@ -18,10 +18,9 @@ export class CpuContext {
   getX(i: number): number {
     return this.words[2 * i + 1] * 2 ** 32 + (this.words[2 * i] >>> 0);
   }
-  /** The arguments of a system call, a0 to a5, each as getX(); in one go, as numbers returned one by one would be allocated. */
+  /** The arguments of a system call, a0 to a5. A function of its own, so small that getX() becomes part of it and allocates nothing. */
   getArguments(into: Float64Array): void {
-    const { words } = this;
-    for (let i = 0; i < 6; i++) into[i] = words[2 * (A0 + i) + 1] * 2 ** 32 + (words[2 * (A0 + i)] >>> 0);
+    for (let i = 0; i < 6; i++) into[i] = this.getX(A0 + i);
   }
   getXLow(i: number): number {
     return this.words[2 * i];

@@ -203,9 +203,11 @@ export class CodeCache {
       this.program = this.knownProgram(instructionsRun);
       if (this.program !== null) this.interest = this.o.store!.interestIn(this.program);
     }
-    if (this.interest === "none") this.survey = null;
-    if (this.interest === "none" || (this.interest === "little" && !this.isWorthLearning(instructionsRun)))
+    if (this.interest === "none") {
+      this.survey = null;
       return false;
+    }
+    if (this.interest === "little" && !isWorthLearning(instructionsRun, this.surveyedAt.kept)) return false;
     this.record("survey");
     return true;
   }
@@ -216,11 +218,6 @@ export class CodeCache {
     if (main !== null && main.instructions > instructionsRun / 2) return main.name;
     if (this.survey!.instructions < FIRST_SURVEYS) return null;
     return this.survey!.program((hash) => this.o.store!.programsWith(hash));
-  }
-
-  private isWorthLearning(instructionsRun: number): boolean {
-    const interpreted = instructionsRun - this.keptInstructions;
-    return interpreted >= WORTH_LEARNING && interpreted >= instructionsRun * LITTLE;
   }
 
   private record(recording: HotAddress | "survey"): void {
@@ -392,7 +389,7 @@ export class CodeCache {
   finish(instructionsRun: number): void {
     const { store, imports } = this.o;
     if (this.survey === null || this.program === null) return;
-    if (!this.isWorthLearning(instructionsRun)) {
+    if (!isWorthLearning(instructionsRun, this.keptInstructions)) {
       store!.learnNothing(this.program);
       return;
     }
@@ -433,6 +430,12 @@ export class CodeCache {
     }
     return -1;
   }
+}
+
+/** Whether a run has interpreted enough of its instructions, when so many were run in kept regions. */
+function isWorthLearning(instructionsRun: number, kept: number): boolean {
+  const interpreted = instructionsRun - kept;
+  return interpreted >= WORTH_LEARNING && interpreted >= instructionsRun * LITTLE;
 }
 
 /** Instructions that must have run when so many were translated. */

@@ -75,11 +75,10 @@ export class KeptRegions {
   /** Pages of loaded regions, by hash. */
   private readonly pages = new Map<number, { readonly region: InstalledRegion; readonly kept: KeptPage }[]>();
   private readonly keptOf = new Map<InstalledRegion, KeptRegion>();
-  private readonly workSeen = new Map<InstalledRegion, number>();
-  private readonly programOf = new Map<InstalledRegion, number>();
+  /** Of each region: its program, and the work it had done at the last harvest. */
+  private readonly harvested = new Map<InstalledRegion, { readonly program: number; work: number }>();
   /** Instructions run in the regions of each program. */
   private readonly instructionsOf = new Map<number, number>();
-  private instructionsRun = 0;
 
   constructor(options: KeptRegionsOptions) {
     this.o = options;
@@ -128,8 +127,7 @@ export class KeptRegions {
     }));
     this.o.regions.installKept(module, origins).forEach((region, i) => {
       this.keptOf.set(region, program.regions[i]);
-      this.workSeen.set(region, 0);
-      this.programOf.set(region, name);
+      this.harvested.set(region, { program: name, work: 0 });
       for (const kept of program.regions[i].pages) {
         const list = this.pages.get(kept.hash) ?? [];
         list.push({ region, kept });
@@ -175,17 +173,18 @@ export class KeptRegions {
 
   /** Instructions run in kept regions so far. Must be called before a region has run 2^31. */
   harvest(): number {
-    for (const [region, seen] of this.workSeen) {
+    const { instructionsOf } = this;
+    for (const [region, before] of this.harvested) {
       const work = this.o.regions.workOf(region);
       // Less than before: it lost entries.
-      const instructions = Math.max(0, (work - seen) | 0);
-      this.workSeen.set(region, work);
-      if (instructions === 0) continue;
-      const program = this.programOf.get(region)!;
-      this.instructionsRun += instructions;
-      this.instructionsOf.set(program, (this.instructionsOf.get(program) ?? 0) + instructions);
+      const instructions = Math.max(0, (work - before.work) | 0);
+      before.work = work;
+      if (instructions > 0)
+        instructionsOf.set(before.program, (instructionsOf.get(before.program) ?? 0) + instructions);
     }
-    return this.instructionsRun;
+    let all = 0;
+    for (const instructions of instructionsOf.values()) all += instructions;
+    return all;
   }
 
   /** The program in whose regions most was run by the last harvest. */

@@ -56,10 +56,10 @@ function addRegisters(block: Block | null, { used, written }: Scope): void {
  */
 function outermostHeads(loops: readonly Loop[], calls: readonly boolean[]): number[] {
   const heads = new Array<number>(calls.length).fill(-1);
-  const left = new Set<number>();
+  const refused = new Set<number>();
   for (const { head, body } of loops) {
-    if (heads[head] >= 0 || left.has(head)) continue;
-    if ([...body].some((node) => calls[node])) left.add(head);
+    if (heads[head] >= 0 || refused.has(head)) continue;
+    if ([...body].some((node) => calls[node])) refused.add(head);
     else for (const node of body) heads[node] = head;
   }
   return heads;

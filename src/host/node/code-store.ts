@@ -97,22 +97,13 @@ export class FolderCodeStore implements CodeStore {
     return readProgram(fileOf(this.folder, name, "program"));
   }
 
-  /** Without a place to write to nothing is learned. */
   learn(profile: CodeProfile, program: number): void {
-    try {
-      this.translateAhead(profile, program);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    }
+    ifPossible(() => this.translateAhead(profile, program));
   }
 
   learnNothing(program: number): void {
-    try {
-      const isExpected = this.interestIn(program) !== "full";
-      if (!isExpected && isOwn(this.folder)) appendFileSync(fileOf(this.folder, program, "idle"), ".");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    }
+    if (this.interestIn(program) !== "full" || !isOwn(this.folder)) return;
+    ifPossible(() => appendFileSync(fileOf(this.folder, program, "idle"), "."));
   }
 
   /** One at a time: the profile is there until the process that works on it has ended. */
@@ -125,6 +116,15 @@ export class FolderCodeStore implements CodeStore {
     writeFileSync(file, serialize({ ...profile, program, memoryPages: this.memoryPages }), { flag: "wx" });
     appendFileSync(fileOf(this.folder, program, "lessons"), ".");
     spawn(process.execPath, [TRANSLATE_AHEAD, file], { detached: true, stdio: "ignore" }).unref();
+  }
+}
+
+/** Without a place to write to nothing is learned. */
+function ifPossible(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
   }
 }
 
